@@ -1,0 +1,322 @@
+"""What an environment owes to language and to training: the ``Domain`` contract.
+
+A domain is an environment plus what language needs of it: captions, documented facts, tasks, a simulator. Everything
+else in the package works on any domain through this file alone. ``maestromotif.domains.checks`` is a test-suite that any
+domain can run against itself.
+
+Conventions: ``B`` games are stepped together; arrays carry ``_B`` when their first axis is the game. All randomness
+comes from seeds that are passed in.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.types import Caption
+
+__all__ = [
+    "ACTION_MASK",
+    "DENSE",
+    "Bag",
+    "CallMeasure",
+    "Criterion",
+    "Domain",
+    "DomainEnv",
+    "Explorer",
+    "FactSpec",
+    "Facts",
+    "ObservationSpec",
+    "SignSpec",
+    "Simulator",
+    "Task",
+    "facts_class",
+]
+
+# Facts are objects whose attributes are the domain's documented facts. Programs written by a language model read them
+# by name, so no static type can name them; hence Any.
+Facts = Any
+CallMeasure = Callable[[Facts, Facts], bool]
+
+DENSE = "dense"
+ACTION_MASK = "action_mask"
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """One documented fact: a plain value that programs may read.
+
+    Attributes:
+        name: the attribute's name.
+        type: ``"int"``, ``"float"``, ``"bool"`` or ``"str"``.
+        doc: one sentence; becomes part of the coder's prompt.
+        values: for a ``str`` fact with few values, those values.
+    """
+
+    name: str
+    type: str
+    doc: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignSpec:
+    """One small categorical part of a transition that reward models read beside the message.
+
+    ``values[0]`` means that nothing happened.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """A set of active binary features: ``length`` indices in ``[0, size)``; index 0 is padding and means nothing."""
+
+    size: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationSpec:
+    """What a network sees.
+
+    Attributes:
+        bags: named index arrays, int16 or int32 ``[B, length]``.
+        dense: width of the float32 array ``"dense"`` ``[B, dense]``, roughly in [-1, 1]; 0 if there is none.
+        actions: number of actions; ``"action_mask"`` is uint8 ``[B, actions]``, 1 where an action is allowed.
+        skip: names of the bags that a network may also connect linearly, per skill, to its outputs.
+    """
+
+    bags: Mapping[str, Bag]
+    dense: int
+    actions: int
+    skip: tuple[str, ...] = ()
+
+    def allocate(self, *leading: int) -> dict[str, NDArray[Any]]:
+        """Zeroed arrays with the given leading axes; the action mask is all ones."""
+        arrays: dict[str, NDArray[Any]] = {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in self.layout().items()}
+        arrays[ACTION_MASK][...] = 1
+        return arrays
+
+    def layout(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape (without the game axis) and type of every array, by name."""
+        layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        for name, bag in self.bags.items():
+            layout[name] = ((bag.length,), np.dtype(np.int16 if bag.size <= 32767 else np.int32))
+        if self.dense:
+            layout[DENSE] = ((self.dense,), np.dtype(np.float32))
+        layout[ACTION_MASK] = ((self.actions,), np.dtype(np.uint8))
+        return layout
+
+
+class DomainEnv(ABC):
+    """``num_games`` games, stepped together and written into preallocated arrays.
+
+    Life of a game: ``reset`` -> (``step`` ...) -> ``terminated_B[game]`` -> ``reset``. The caller must reset a
+    terminated game before the next ``step``. Truncation is the caller's business. After ``reset`` and ``step`` the
+    observation arrays, ``terminated_B`` and the per-game methods describe the new state and the transition to it.
+    """
+
+    num_games: int
+    observation: dict[str, NDArray[Any]]
+    terminated_B: NDArray[np.bool_]
+
+    def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Write observations into these arrays (for example shared memory) from now on; to be called before reset."""
+        for name, array in self.observation.items():
+            if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
+                raise ValueError(f"{name}: expected {array.shape} {array.dtype}, got {arrays[name].shape} {arrays[name].dtype}")
+        self.observation = arrays
+
+    @abstractmethod
+    def reset(self, games: Sequence[int], seeds: Sequence[int]) -> None:
+        """Begin new episodes in these games. The same seed and actions give the same trajectory, always."""
+
+    @abstractmethod
+    def step(self, actions_B: NDArray[np.int64]) -> None:
+        """One step of every game."""
+
+    @abstractmethod
+    def facts(self, game: int) -> Facts:
+        """The facts of the present state: an immutable snapshot that stays true after further steps."""
+
+    @abstractmethod
+    def reward_key(self, game: int) -> int:
+        """A 64-bit key of the last transition's reward input; equal keys mean equal reward inputs."""
+
+    @abstractmethod
+    def caption(self, game: int) -> Caption:
+        """The caption of the last transition, with its reward input. May be slow; called on demand."""
+
+    def discount_key(self, game: int) -> int:
+        """What the count discount counts for the last transition; 0 means: never discounted."""
+        return self.reward_key(game)
+
+    def truth(self, game: int) -> Mapping[str, Any]:
+        """Privileged facts for success criteria only. Programs and policies never see them."""
+        return {}
+
+    def record(self, game: int, path: str | None) -> None:
+        """Record the next episodes of this game into a file, where the domain can; None stops it."""
+
+    def close(self) -> None:
+        """Free what the games hold."""
+
+
+class Criterion(Protocol):
+    """Watches one episode and says whether the task has been accomplished."""
+
+    def update(self, facts: Facts, truth: Mapping[str, Any]) -> bool:
+        """To be called at the start and after every step; True from the moment of success on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to be done, in English, and how success is recognised.
+
+    Attributes:
+        id: stable name.
+        description: the English that a coder gets.
+        criteria: by name, makers of criteria; every domain's tasks have ``"landmark"`` (the thing itself) and may
+            have ``"proxy"`` (what the paper's released code measures).
+        max_steps: environment steps after which an episode is cut.
+    """
+
+    id: str
+    description: str
+    criteria: Mapping[str, Callable[[], Criterion]]
+    max_steps: int
+
+
+class Simulator(Protocol):
+    """A small abstract model of the domain on which programs are tried before they drive an agent.
+
+    One tick stands for some environment steps of the active skill.
+    """
+
+    def reset(self, seed: int) -> Facts:
+        """Begin an episode."""
+        ...
+
+    def step(self, skill: str) -> tuple[Facts, bool]:
+        """One tick of a skill (any id, known to the simulator or not): the facts after it, and whether the episode is over."""
+        ...
+
+    def truth(self) -> Mapping[str, Any]:
+        """As ``DomainEnv.truth``."""
+        ...
+
+
+class Explorer(Protocol):
+    """A scripted player that sees enough of the domain to make captions worth comparing."""
+
+    def act(self, env: DomainEnv) -> NDArray[np.int64]:
+        """The next action of every game, int64 ``[B]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Domain(ABC):
+    """An environment with language. Cheap to make; holds no games.
+
+    Attributes:
+        options: the ``[domain]`` table of maestro.toml without ``id``; checked by the subclass.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Stable name, as in maestro.toml."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    @abstractmethod
+    def knowledge(self) -> str:
+        """What a coder or judge should know of this world, in English."""
+
+    @property
+    @abstractmethod
+    def fact_specs(self) -> tuple[FactSpec, ...]: ...
+
+    @property
+    @abstractmethod
+    def sign_specs(self) -> tuple[SignSpec, ...]: ...
+
+    @property
+    @abstractmethod
+    def actions(self) -> tuple[str, ...]:
+        """Names of the actions, in the order of their indices."""
+
+    @property
+    @abstractmethod
+    def observation_spec(self) -> ObservationSpec: ...
+
+    @property
+    @abstractmethod
+    def tasks(self) -> Mapping[str, Task]: ...
+
+    @property
+    def call_measures(self) -> Mapping[str, CallMeasure]:
+        """By name: did a call of a skill, from ``start`` to ``end`` facts, do this? For reports, never for training."""
+        return {}
+
+    @property
+    @abstractmethod
+    def skills_toml(self) -> str:
+        """The commented skills.toml that ``maestromotif init`` writes."""
+
+    @property
+    def recorded_answers(self) -> tuple[str, ...]:
+        """Paths of folders with recorded answers of judge and coder; see ``maestromotif.llm.recorded``."""
+        return ()
+
+    @abstractmethod
+    def make_env(self, num_games: int) -> DomainEnv: ...
+
+    @abstractmethod
+    def simulator(self) -> Simulator: ...
+
+    @abstractmethod
+    def explorer(self, seed: int) -> Explorer: ...
+
+
+def facts_class(name: str, specs: Sequence[FactSpec]) -> type:
+    """A class with the given facts as read-only attributes, made from one positional value per spec.
+
+    For simulators and simple environments; a fast environment may bring a class of its own with the same attributes.
+    """
+    names = tuple(spec.name for spec in specs)
+    for fact in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", fact):
+            raise ValueError(f"fact {fact!r} must be lower-case letters, digits and underscores")
+
+    def __init__(self: Any, *values: Any, **named: Any) -> None:
+        given = dict(zip(names, values, strict=False), **named)
+        if len(values) > len(names) or set(given) != set(names):
+            raise TypeError(f"{name} needs exactly the facts {names}")
+        for fact, value in given.items():
+            object.__setattr__(self, fact, value)
+
+    def __setattr__(self: Any, key: str, value: Any) -> None:
+        raise AttributeError(f"facts are read-only: {key}")
+
+    def __repr__(self: Any) -> str:
+        return f"{name}({', '.join(f'{fact}={getattr(self, fact)!r}' for fact in names)})"
+
+    return type(name, (), {"__slots__": names, "__init__": __init__, "__setattr__": __setattr__, "__repr__": __repr__})

@@ -1,0 +1,1 @@
+"""NetHack, through nle: see docs/architecture.md for the parts of a domain."""

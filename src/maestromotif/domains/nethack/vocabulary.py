@@ -1,0 +1,82 @@
+"""NetHack's vocabulary for language: documented facts, signs of a transition, and actions, each with its column or index."""
+
+from __future__ import annotations
+
+from maestromotif.domains.contract import FactSpec, SignSpec
+
+__all__ = ["ACTIONS", "BRANCHES", "FACTS", "HUNGER", "SIGNS"]
+
+BRANCHES = ("main", "gehennom", "mines", "quest", "sokoban", "ludios", "vlad", "planes")
+HUNGER = ("satiated", "not hungry", "hungry", "weak", "fainting", "fainted", "starved")
+
+FACTS: tuple[FactSpec, ...] = (
+    FactSpec("depth", "int", "how far below the surface the present level lies; the first level has depth 1"),
+    FactSpec("branch", "str", "the part of the dungeon: 'main' until a staircase leads elsewhere", BRANCHES),
+    FactSpec("branch_level", "int", "number of the present level inside its branch, counted from 1"),
+    FactSpec("mines_entrance_depth", "int", "depth of the main level whose second staircase down leads to the Gnomish Mines; 0 while unknown"),
+    FactSpec("max_depth", "int", "greatest depth reached in this game"),
+    FactSpec("levels_visited", "int", "number of different levels visited in this game"),
+    FactSpec("turn", "int", "game turn"),
+    FactSpec("steps", "int", "environment steps since the game began"),
+    FactSpec("hp", "int", "hit points"),
+    FactSpec("max_hp", "int", "maximum hit points"),
+    FactSpec("experience_level", "int", "experience level of the character"),
+    FactSpec("gold", "int", "gold pieces carried"),
+    FactSpec("gold_collected", "int", "gold pieces picked up in this game, whether or not they were spent"),
+    FactSpec("hunger", "str", "state of hunger", HUNGER),
+    FactSpec("kills", "int", "monsters killed by the character in this game"),
+    FactSpec("kills_here", "int", "monsters killed on the present level"),
+    FactSpec("steps_here", "int", "environment steps spent on the present level, all visits together"),
+    FactSpec("items", "int", "number of stacks in the inventory"),
+    FactSpec("new_items", "int", "number of stacks in the inventory that the character did not start with"),
+    FactSpec("food_items", "int", "number of stacks of food in the inventory"),
+    FactSpec("unknown_buc_items", "int", "new stacks not known to be blessed, uncursed or cursed"),
+    FactSpec("items_sold", "int", "items sold to shopkeepers in this game"),
+    FactSpec("meals", "int", "times the character has finished or begun eating something in this game"),
+    FactSpec("shopkeeper_near", "bool", "a shopkeeper is in view"),
+    FactSpec("altar_near", "bool", "an altar is in view or remembered on this level"),
+    FactSpec("on_altar", "bool", "the character stands on an altar"),
+    FactSpec("stairs_down_known", "bool", "a staircase or ladder down has been seen on this level"),
+    FactSpec("stairs_up_known", "bool", "a staircase or ladder up has been seen on this level"),
+    FactSpec("stairs_down_count", "int", "different staircases down seen on this level (two where a branch begins)"),
+    FactSpec("on_stairs_down", "bool", "the character stands on a staircase or ladder down"),
+    FactSpec("on_stairs_up", "bool", "the character stands on a staircase or ladder up"),
+    FactSpec("unexplored_reachable", "bool", "some square that has not been explored can be walked to on this level"),
+    FactSpec("squares_seen_here", "int", "squares of the present level seen so far"),
+    FactSpec("hostiles_near", "int", "monsters in view that are not shopkeepers, priests or guards"),
+    FactSpec("oracle_near", "bool", "the Oracle or the statues of her centre are in view"),
+    FactSpec("message", "str", "all messages of the last step, joined"),
+)
+
+SIGNS: tuple[SignSpec, ...] = (
+    SignSpec("level", ("same", "deeper", "higher", "left the dungeon"), "change of the dungeon level"),
+    SignSpec("gold", ("same", "more", "less"), "change of the gold carried"),
+    SignSpec("hit_points", ("same", "more", "less"), "change of the hit points"),
+    SignSpec("experience", ("same", "more", "less"), "change of the experience level"),
+    SignSpec("hunger", ("same", "hungrier", "less hungry"), "change of the state of hunger"),
+    SignSpec("new_squares", ("none", "few", "some", "many"), "squares of the level seen for the first time: few is 1-3, some 4-11, many 12 or more"),
+    SignSpec("stairs_down", ("same", "came into view"), "a staircase down seen for the first time"),
+    SignSpec("stairs_up", ("same", "came into view"), "a staircase up seen for the first time"),
+    SignSpec("altar", ("same", "came into view"), "an altar seen for the first time"),
+    SignSpec("shop", ("same", "came into view"), "a shopkeeper comes into view"),
+    SignSpec("items", ("same", "gained", "lost"), "change of the inventory"),
+    SignSpec("alive", ("alive", "died"), "whether the character died"),
+)
+
+_WAYS = ("north", "east", "south", "west", "northeast", "southeast", "southwest", "northwest")
+ACTIONS: tuple[str, ...] = (
+    *_WAYS,
+    *(f"far {way}" for way in _WAYS),
+    "up",
+    "down",
+    "wait",
+    "more",
+    "kick",
+    "eat",
+    "search",
+    "cast",
+    "enhance",
+    "pray",
+    "quaff",
+    "drop",
+)
