@@ -28,7 +28,7 @@ class CountDiscount:
         self.window = window
         self.kind = kind
         # The table of inverse powers saves a pow() in each environment step.
-        self._powers = [1.0, *(count**-exponent for count in range(1, 4 * window + 1))]
+        self._powers: list[float] = [1.0, *(float(count) ** -exponent for count in range(1, 4 * window + 1))]
         self._recent: deque[int] = deque()
         self._counts: dict[int, int] = {}
         self._order: OrderedDict[int, int] = OrderedDict()

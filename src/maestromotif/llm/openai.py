@@ -1,0 +1,256 @@
+"""A client of any server that speaks OpenAI's chat-completions protocol, with streaming off.
+
+https://platform.openai.com/docs/api-reference/chat; vLLM, Ollama and llama.cpp's server speak it too.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import ipaddress
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from maestromotif.errors import ChatError
+from maestromotif.llm.chat import ChatReply, ChatRequest
+
+__all__ = ["OpenAIChat"]
+
+# 408, 409 and 425 say "not now"; 429 "not so fast"; 5xx "not my day".
+_RETRIED = frozenset({408, 409, 425, 429})
+
+
+class OpenAIChat:
+    """A ``ChatModel`` behind HTTP. Safe to call from several threads.
+
+    Args:
+        base_url: up to and including ``/v1``; ``/chat/completions`` is added.
+        model: the model's name at that endpoint.
+        api_key_env: environment variable with the key. It may be unset: local servers need none.
+        timeout: seconds without an answer after which a call is given up and retried.
+        max_retries: further tries after the first, on timeouts, lost connections, 429 and 5xx.
+        backoff: seconds before the first retry; doubles with each, up to ``max_backoff``, with jitter.
+        max_backoff: longest wait before a retry, also where the server's Retry-After asks for more.
+        omit: sampling parameters not to send (some hosted models refuse ``temperature`` or ``top_p``).
+        extra_body: further fields of the request body.
+        sleep: for tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        api_key_env: str = "MAESTROMOTIF_API_KEY",
+        timeout: float = 180.0,
+        max_retries: int = 5,
+        backoff: float = 1.0,
+        max_backoff: float = 60.0,
+        omit: tuple[str, ...] = (),
+        extra_body: Mapping[str, Any] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        try:
+            url = httpx.URL(base_url)
+        except (httpx.InvalidURL, TypeError) as error:
+            raise ChatError(f"base_url {base_url!r} is not a URL", "Write it like http://localhost:8000/v1") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ChatError(f"base_url {base_url!r} is not an http or https URL", "Write it like http://localhost:8000/v1")
+        if url.userinfo or url.query or url.fragment:
+            raise ChatError(
+                f"base_url for {url.host} holds a user, a password, a query or a fragment",
+                f"Remove it; a key belongs into the environment variable {api_key_env}",
+            )
+        self.endpoint = base_url.rstrip("/") + "/chat/completions"
+        self.model = model
+        self._api_key_env = api_key_env
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._backoff = backoff
+        self._max_backoff = max_backoff
+        self._omit = frozenset(omit)
+        self._extra = dict(extra_body or {})
+        self._sleep = sleep
+        self._jitter = random.Random()  # noqa: S311 - spreads retries in time, nothing else
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._host = url.host
+        options = json.dumps([sorted(self._omit), self._extra], sort_keys=True)
+        suffix = "" if not (self._omit or self._extra) else "#" + hashlib.sha256(options.encode()).hexdigest()[:8]
+        self.id = f"{model}@{base_url.rstrip('/')}{suffix}"
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        body = self._body(request)
+        for attempt in range(self._max_retries + 1):
+            last = attempt == self._max_retries
+            try:
+                response = self._http().post(self.endpoint, json=body, headers=self._headers())
+            except httpx.TimeoutException as error:
+                if last:
+                    raise ChatError(
+                        f"{self.endpoint} gave no answer within {self._timeout:g} s ({self._tries(attempt)})",
+                        "Raise timeout in maestro.toml, lower concurrency, or see whether the server is busy",
+                    ) from error
+                self._wait(attempt, None)
+            except httpx.TransportError as error:
+                if last:
+                    raise ChatError(
+                        f"{self.endpoint} cannot be reached: {_plain(error)} ({self._tries(attempt)})",
+                        "Start the server, or mend base_url in maestro.toml",
+                    ) from error
+                self._wait(attempt, None)
+            else:
+                if response.status_code == 200:
+                    return self._reply(response)
+                if last or not (response.status_code in _RETRIED or response.status_code >= 500):
+                    raise self._refused(response, attempt)
+                self._wait(attempt, response.headers.get("retry-after"))
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _http(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                # A proxy of the environment can never reach this machine's own loopback.
+                limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+                timeout = httpx.Timeout(self._timeout, connect=min(15.0, self._timeout), pool=None)
+                self._client = httpx.Client(timeout=timeout, limits=limits, trust_env=not _is_loopback(self._host), follow_redirects=False)
+            return self._client
+
+    def _key(self) -> str:
+        return os.environ.get(self._api_key_env, "").strip()
+
+    def _headers(self) -> dict[str, str]:
+        key = self._key()
+        if not key:
+            return {}
+        if not key.isascii() or not key.isprintable():
+            raise ChatError(f"the environment variable {self._api_key_env} holds characters that no key has", "Set it again")
+        return {"Authorization": f"Bearer {key}"}
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "stream": False,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_tokens": request.max_tokens,
+        }
+        if request.seed is not None:
+            body["seed"] = request.seed
+        return {name: value for name, value in body.items() if name not in self._omit} | self._extra
+
+    def _reply(self, response: httpx.Response) -> ChatReply:
+        remedy = "See whether base_url is that of an OpenAI-compatible server (it usually ends in /v1)"
+        try:
+            document = response.json()
+        except ValueError as error:  # covers broken JSON and broken text encodings
+            excerpt = self._excerpt(response)
+            raise ChatError(f"{self.endpoint} answered 200 with something that is not JSON: {excerpt}", remedy) from error
+        try:
+            choice = document["choices"][0]
+            text = _text(choice["message"].get("content"))
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            excerpt = self._excerpt(response)
+            raise ChatError(f"{self.endpoint} answered 200 with JSON that is no chat completion: {excerpt}", remedy) from error
+        usage = document.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        return ChatReply(
+            text=text,
+            finish_reason=str(choice.get("finish_reason") or "stop"),
+            prompt_tokens=_count(counts.get("prompt_tokens")),
+            completion_tokens=_count(counts.get("completion_tokens")),
+            model=str(document.get("model") or self.model),
+            source="endpoint",
+        )
+
+    def _refused(self, response: httpx.Response, attempt: int) -> ChatError:
+        status = response.status_code
+        if status in (401, 403):
+            state = "is not accepted" if self._key() else "is not set"
+            remedy = f"The key in the environment variable {self._api_key_env} {state}"
+        elif status == 404:
+            remedy = f"See whether base_url is right (it usually ends in /v1) and the server knows the model {self.model!r}"
+        elif status == 429:
+            remedy = "Lower concurrency in maestro.toml, or wait for the quota to renew; what was answered is kept"
+        elif status >= 500:
+            remedy = "The server is in trouble; see its log and run the command again, what was answered is kept"
+        elif 300 <= status < 400:
+            remedy = "The server sends the call elsewhere; put the final address into base_url"
+        else:
+            remedy = "See the server's message; parameters can be left out with `omit` in maestro.toml"
+        return ChatError(f"{self.endpoint} answered {status} ({self._tries(attempt)}): {self._excerpt(response)}", remedy)
+
+    def _excerpt(self, response: httpx.Response) -> str:
+        """The first words of a body, on one line, without the key should the server echo it."""
+        text = response.content[:2000].decode("utf-8", errors="replace")
+        key = self._key()
+        if key:
+            text = text.replace(key, "***")
+        text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+        return repr(text if len(text) <= 200 else text[:197] + "...")
+
+    def _tries(self, attempt: int) -> str:
+        return "1 try" if attempt == 0 else f"{attempt + 1} tries"
+
+    def _wait(self, attempt: int, retry_after: str | None) -> None:
+        asked = _seconds(retry_after)
+        if asked is None:
+            # Half fixed, half random, so that many threads do not come back at the same moment.
+            longest = min(self._backoff * 2.0**attempt, self._max_backoff)
+            asked = longest * (0.5 + 0.5 * self._jitter.random())
+        self._sleep(min(asked, self._max_backoff))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds: a number or an HTTP date (RFC 9110, 10.2.3); None where it says nothing useful."""
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds == seconds else None
+
+
+def _text(content: Any) -> str:
+    """The text of a message's content: a string, None (nothing was said), or a list of parts."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part["text"]) for part in content if part.get("type") == "text")
+    raise TypeError(f"content of type {type(content).__name__}")
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
