@@ -282,6 +282,14 @@ class Domain(ABC):
         """The commented skills.toml that ``maestromotif init`` writes."""
 
     @property
+    def recommended(self) -> Mapping[str, Mapping[str, Any]]:
+        """Values of maestro.toml, by section and key, that suit this domain better than the package's defaults.
+
+        ``maestromotif init`` writes them into new projects.
+        """
+        return {}
+
+    @property
     def recorded_answers(self) -> tuple[str, ...]:
         """Paths of folders with recorded answers of judge and coder; see ``maestromotif.llm.recorded``."""
         return ()
