@@ -1,0 +1,75 @@
+"""The ``[train]`` section of maestro.toml."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["NetworkConfig", "TrainConfig"]
+
+
+class NetworkConfig(BaseModel):
+    """Shape of the skill policy.
+
+    Attributes:
+        features: width of the first layer, into which all observation features are summed.
+        hidden: width of the core.
+        core: ``"gru"`` remembers within a call of a skill; ``"ff"`` sees only the present.
+        reset_memory: forget at skill boundaries too, not only at the start of an episode.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: int = Field(default=128, ge=1, description="Width of the first layer.")
+    hidden: int = Field(default=128, ge=1, description="Width of the core.")
+    core: Literal["gru", "ff"] = Field(default="gru", description='"gru" remembers, "ff" sees only the present.')
+    reset_memory: bool = Field(default=True, description="Forget where a call of a skill ends, not only where an episode does.")
+
+
+class TrainConfig(NetworkConfig):
+    """How the skills are trained. One environment step is one action in one game."""
+
+    steps: int = Field(default=3_000_000, ge=1, description="Environment steps in all, over all games.")
+    games: int = Field(default=64, ge=1, description="Games played together.")
+    workers: int = Field(default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible.")
+    groups: Literal[1, 2] = Field(default=1, description="2: half of the games step while the network acts for the other half.")
+    episode_steps: int = Field(default=5_000, ge=1, description="An episode is cut after this many steps.")
+    rollout: int = Field(default=64, ge=1, description="Steps of each game between updates.")
+    chunk: int = Field(default=16, ge=1, description="Steps through which the gradient of the memory flows; divides rollout.")
+    minibatch: int = Field(default=1_024, ge=1, description="Steps in one gradient step.")
+    epochs: int = Field(default=2, ge=1, description="Passes over each rollout.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Of Adam.")
+    decay: Literal["constant", "linear"] = Field(default="constant", description="What the learning rate does until the last step.")
+    discount: float = Field(default=0.99, ge=0, lt=1, description="Of future rewards, per step.")
+    gae: float = Field(default=0.95, ge=0, le=1, description="Lambda of generalised advantage estimation.")
+    clip: float = Field(default=0.2, gt=0, description="Of the probability ratio.")
+    value_clip: float = Field(default=0.5, gt=0, description="Of a value's change, in standard deviations of its skill's returns.")
+    value_weight: float = Field(default=0.5, ge=0, description="Of the value loss.")
+    entropy: float = Field(default=0.015, ge=0, description="Weight of the entropy bonus.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
+    advantage_floor: float = Field(
+        default=0.05, gt=0, description="Advantages are divided by their standard deviation within the skill, or by this if it is smaller."
+    )
+    returns: Literal["cut", "flow"] = Field(
+        default="cut", description='"cut": a skill\'s return ends with its call; "flow": it runs on through the next skills.'
+    )
+    device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')
+    threads: int = Field(default=0, ge=0, description="Threads of the network while it learns; 0: one for each core, 8 at most.")
+    checkpoint_seconds: float = Field(default=60.0, ge=0, description="Time between checkpoints.")
+    tensorboard: bool = Field(default=True, description="Write event files for TensorBoard beside metrics.jsonl.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.rollout % self.chunk:
+            raise ValueError(f"chunk ({self.chunk}) must divide rollout ({self.rollout})")
+        if self.minibatch % self.chunk:
+            raise ValueError(f"chunk ({self.chunk}) must divide minibatch ({self.minibatch})")
+        if self.games < self.groups * max(1, self.workers):
+            raise ValueError(f"games ({self.games}) must be at least groups * workers ({self.groups * max(1, self.workers)})")
+        return self
+
+    @property
+    def network(self) -> NetworkConfig:
+        """The part that shapes the network, and with it the checkpoints."""
+        return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})
