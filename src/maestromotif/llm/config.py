@@ -21,7 +21,7 @@ class ChatConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["recorded", "openai"] = Field("recorded", description="'recorded': answers shipped with the domain; 'openai': an endpoint")
+    kind: Literal["recorded", "openai"] = Field("recorded", description="'recorded' (shipped with the domain) or 'openai' (an endpoint)")
     base_url: str = Field("", description="of the endpoint, up to and including /v1")
     model: str = Field("", description="the model's name at the endpoint")
     api_key_env: str = Field("MAESTROMOTIF_API_KEY", min_length=1, description="environment variable with the key; may be unset")
