@@ -1,0 +1,90 @@
+"""Which captions are compared: partly any two, partly such that rare kinds of transitions are seen often enough."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.feedback.tables import CaptionTable
+from maestromotif.types import Caption, Pair
+
+__all__ = ["make_pair", "sample_rows"]
+
+# Shares of pairs whose first member is drawn: uniformly, by pattern of signs, by a single sign that says something.
+_UNIFORM, _PATTERN, _SIGN = 0.4, 0.3, 0.3
+
+
+def make_pair(one: Caption, other: Caption) -> Pair:
+    """A pair whose id and order depend only on the two captions, not on the order in which they come."""
+    digests = {_digest(one): one, _digest(other): other}
+    low, high = min(digests), max(digests)
+    pair_id = hashlib.sha256(f"{low}{high}".encode()).hexdigest()[:24]
+    pair = Pair(pair_id, digests[low], digests[high])
+    # A bit of the hash decides who comes first, so that no kind of caption is always on one side.
+    return pair.swap() if int(pair_id[-1], 16) % 2 else pair
+
+
+def _digest(caption: Caption) -> str:
+    content = repr((caption.text, caption.reward_input.message, tuple(map(int, caption.reward_input.signs))))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def sample_rows(table: CaptionTable, num_pairs: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of ``table`` to compare.
+
+    Args:
+        num_pairs: as many pairs, or all there are if there are fewer.
+
+    Returns:
+        Int64 ``[P, 2]``: no pair twice, in any order, and none of a row with itself.
+    """
+    size = len(table)
+    total = size * (size - 1) // 2
+    if total <= 2 * num_pairs:
+        rows = np.stack(np.triu_indices(size, 1), axis=1).astype(np.int64)
+        return rng.permutation(rows)[:num_pairs]
+    patterns, singles = _strata(table)
+    everything = [np.arange(size)]
+    shares = [(everything, _UNIFORM), (patterns, _PATTERN), (singles or everything, _SIGN)]
+    chosen: dict[tuple[int, int], None] = {}
+    # Strata that are small run out of fresh pairs; after some rounds uniform ones fill the rest.
+    for attempt in range(1000):
+        wanted = num_pairs - len(chosen)
+        for strata, share in shares if attempt < 8 else [(everything, 1.0)]:
+            number = max(1, round(share * wanted))
+            first = _draw(strata, number, rng)
+            others = _draw(strata, number, rng)
+            second = np.where(rng.random(number) < 0.5, others, rng.integers(size, size=number))
+            for one, other in zip(first.tolist(), second.tolist(), strict=True):
+                if one != other and len(chosen) < num_pairs:
+                    chosen[min(one, other), max(one, other)] = None
+        if len(chosen) == num_pairs:
+            break
+    return rng.permutation(np.array(list(chosen), np.int64))
+
+
+def _strata(table: CaptionTable) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Rows by pattern of signs, and rows by each (sign, value) that says that something happened."""
+    _, pattern = np.unique(table.signs, axis=0, return_inverse=True)
+    pattern = pattern.reshape(-1)
+    order = np.argsort(pattern, kind="stable")
+    patterns = np.split(order, np.flatnonzero(np.diff(pattern[order])) + 1)
+    singles = [
+        np.flatnonzero(table.signs[:, sign] == value)
+        for sign in range(table.signs.shape[1])
+        for value in np.unique(table.signs[:, sign]).tolist()
+        if value != 0
+    ]
+    return patterns, singles
+
+
+def _draw(strata: Sequence[NDArray[np.int64]], number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """``number`` rows: a stratum uniformly, then a row of it uniformly."""
+    flat = np.concatenate(strata)
+    sizes = np.array([len(rows) for rows in strata])
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    stratum = rng.integers(len(strata), size=number)
+    return flat[starts[stratum] + rng.integers(sizes[stratum])]
