@@ -4,7 +4,7 @@ One tick stands for ``TICK_STEPS`` environment steps of a skill. Geometry is lef
 with stairs, a shop, an altar, monsters, gold and items among them, and exploring finds each with the probability of the share of
 squares just seen. What programs can get wrong is kept: two staircases down where the Mines begin, levels with a hidden part, falls
 through trap doors, an altar or shop that is on another level, skills that take random time or fail, hunger, death, and the first
-level's way out. Sokoban, vaults and praying for health are not modelled.
+level's way out. Sokoban and vaults are not modelled.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _MAIN_LEVELS, _MINES_LEVELS = 25, 8
 _NUTRITION = 900  # at the start; hungry below 150, weak below 50, fainting below 0, starved below -150
 _HUNGER_LIMITS = ((150, "not hungry"), (50, "hungry"), (0, "weak"), (-150, "fainting"))
 _MEAL = 400
+_PRAYER_TIMEOUT = 1000
 _FLASHES = (
     "There is an amber flash as a potion hits the altar.",
     "There is a black flash as a potion hits the altar.",
@@ -93,6 +94,7 @@ class DungeonSimulator:
         self._turn, self._steps = 1, 0
         self._max_hp = self._hp = rng.randint(12, 16)
         self._experience = 1
+        self._prayed = -700  # the first prayer is safe from about turn 300 on
         self._gold = self._gold_collected = 0
         self._nutrition = _NUTRITION
         self._kills = self._sold = self._meals = 0
@@ -217,8 +219,8 @@ class DungeonSimulator:
         level.altar_known = level.altar_known or (level.altar and rng.random() < share)
         if level.monsters > self._hostiles and rng.random() < share + 0.1:
             self._hostiles += 1
-        if rng.random() < 0.06:
-            level.monsters += 1  # new ones arrive all the time
+        if rng.random() < 0.2:
+            level.monsters += 1  # one new monster in about 70 turns
         self._pick_up(share)
         if not self.perfect and level.depth < _MAIN_LEVELS and rng.random() < 0.002:
             self._fall()
@@ -277,18 +279,18 @@ class DungeonSimulator:
         self._nutrition -= rng.randint(12, TICK_STEPS)
         if rng.random() < 0.5:
             self._hp = min(self._max_hp, self._hp + rng.randint(1, 1 + self._experience))
-        if self._nutrition < 150 and (self.perfect or rng.random() < 0.3):
-            if self._new_food or self._starting_food:
-                if self._new_food:
-                    self._new_food -= 1
-                else:
-                    self._starting_food -= 1
-                self._nutrition += _MEAL
-                self._meals += 1
-                self._message = "This food ration is delicious!"
-            elif self.perfect:
-                self._nutrition = _NUTRITION
-                self._message = "You begin praying to Chih Sung-tzu.  Your stomach feels content."
+        if self._nutrition < 150 and (self.perfect or rng.random() < 0.3) and (self._new_food or self._starting_food):
+            if self._new_food:
+                self._new_food -= 1
+            else:
+                self._starting_food -= 1
+            self._nutrition += _MEAL
+            self._meals += 1
+            self._message = "This food ration is delicious!"
+        if (self._nutrition < 50 or self._hp * 7 < self._max_hp) and (self.perfect or self._turn - self._prayed > _PRAYER_TIMEOUT):
+            self._prayed = self._turn
+            self._nutrition, self._hp = max(self._nutrition, _NUTRITION), self._max_hp
+            self._message = "You begin praying to Chih Sung-tzu.  You feel much better."
         if self.perfect:
             self._hp = max(self._hp, 1)
             return
