@@ -1,0 +1,61 @@
+# make demo   the whole pipeline on NetHack, then a table and a page; a second call takes seconds
+# make test   the tests; both make .venv and install into it when needed
+# also: make lint, make test-slow, make bench, make docs, make clean
+#
+# STEPS=5000000   train longer (make demo); more than before goes on where it stopped
+# PYTHON=python3.12   another interpreter for .venv
+# PIP_FLAGS=...   further options of pip install
+
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: demo test test-slow lint bench docs clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed
+	@test -f demo/maestro.toml || $(BIN)/maestromotif init demo
+	@$(BIN)/maestromotif run demo $(if $(STEPS),--steps $(STEPS))
+
+test: $(VENV)/.installed-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.installed-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check src tests
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+docs: $(VENV)/.installed
+	@$(BIN)/python -m maestromotif.cli.reference docs/cli.md
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The install is editable: changes in src need no new one, changes in $(SOURCES) do.
+$(VENV)/.installed: $(SOURCES) | $(BIN)/python
+	@echo "Installing into $(VENV) (once; a minute or two, longer when much has to be downloaded) ..."
+	@$(PIP) -e '.[nethack]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "Installing what the tests need ..."
+	@$(PIP) -e '.[nethack,test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	@echo "Installing linters ..."
+	@$(PIP) -e '.[nethack,test,dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("maestromotif needs Python 3.11 to 3.13, not " + sys.version.split()[0] + "; set PYTHON=...") if not (3, 11) <= sys.version_info < (3, 14) else None'
+	@$(PYTHON) -m venv $(VENV)
