@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.contract import Domain, SignSpec
 from maestromotif.errors import ArtifactError
+from maestromotif.files import open_atomically
 from maestromotif.types import Caption, Preference, RewardInput, Verdict
 
 __all__ = ["CaptionTable", "PreferenceTable", "int64_key", "read_metadata", "signs_digest"]
@@ -171,18 +170,10 @@ def _marks(domain: Domain, table: str) -> dict[str, str]:
 
 
 def _write(path: Path, schema: pa.Schema, columns: Sequence[Any], metadata: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
     table = table.replace_schema_metadata({_METADATA: json.dumps(dict(metadata), sort_keys=True).encode()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with open_atomically(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def _read(path: Path, schema: pa.Schema, marks: Mapping[str, str], command: str) -> pa.Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from maestromotif.errors import ArtifactError, BudgetError
+from maestromotif.files import write_atomically
 from maestromotif.llm.chat import ChatModel, ChatReply, ChatRequest, Message, call_digest
 
-__all__ = ["BudgetedChat", "CallStore", "StoredChat", "write_atomically"]
+__all__ = ["BudgetedChat", "CallStore", "StoredChat"]
 
 _FORMAT = 1
 
@@ -120,22 +119,6 @@ class BudgetedChat:
         with self._lock:
             self.tokens += reply.prompt_tokens + reply.completion_tokens
         return reply
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name in the same folder, flush it to the disk, and rename it: all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
 
 
 def _read(path: Path) -> tuple[str, ChatRequest, ChatReply]:

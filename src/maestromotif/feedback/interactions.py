@@ -8,27 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
+from maestromotif.feedback.config import CollectConfig
 from maestromotif.feedback.tables import CaptionTable, int64_key, read_metadata
 from maestromotif.types import Caption
 
-__all__ = ["CAPTIONS_FILE", "CollectConfig", "Progress", "collect"]
+__all__ = ["CAPTIONS_FILE", "Progress", "collect"]
 
 Progress = Callable[[float, str], None]
 CAPTIONS_FILE = "captions.parquet"
-
-
-class CollectConfig(BaseModel):
-    """How much the explorer plays."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = Field(160_000, ge=1, description="environment steps, all games together")
-    num_games: int = Field(16, ge=1, le=4096, description="games played side by side")
-    shard_steps: int = Field(32_000, ge=1, description="environment steps between savings; an interruption repeats at most these")
 
 
 def collect(domain: Domain, config: CollectConfig, out: Path, seed: int, progress: Progress = lambda _fraction, _text: None) -> None:
