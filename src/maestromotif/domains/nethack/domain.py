@@ -1,0 +1,104 @@
+"""NetHack as a domain: what the contract asks for, put together from this folder's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from maestromotif.domains.contract import CallMeasure, Domain, DomainEnv, Explorer, FactSpec, ObservationSpec, SignSpec, Simulator, Task
+from maestromotif.domains.nethack import tasks
+from maestromotif.domains.nethack.env import NetHackEnv
+from maestromotif.domains.nethack.explorer import NetHackExplorer
+from maestromotif.domains.nethack.layout import OBSERVATION
+from maestromotif.domains.nethack.simulator import DungeonSimulator
+from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
+from maestromotif.errors import DomainError
+
+__all__ = ["NetHack"]
+
+_OPTIONS: Mapping[str, tuple[type, Any]] = {
+    "character": (str, "mon-hum-neu-mal"),
+    "caption_window": (int, 1),
+    "mask_harmful": (bool, True),
+}
+
+
+class NetHack(Domain):
+    """NetHack 3.6 through nle, as the paper sets it up.
+
+    Options (``[domain]`` in maestro.toml): ``character`` (role-race-alignment-gender), ``caption_window`` (steps back
+    that captions compare statistics with; the paper says 100), ``mask_harmful`` (forbid actions that only harm).
+    """
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = dict(options or {})
+        problems = [f"unknown option {name!r}" for name in given if name not in _OPTIONS]
+        problems += [
+            f"{name} must be of type {kind.__name__}"
+            for name, (kind, _) in _OPTIONS.items()
+            if name in given and type(given[name]) is not kind
+        ]
+        if not problems and given.get("caption_window", 1) < 1:
+            problems.append("caption_window must be at least 1")
+        if problems:
+            raise DomainError("maestro.toml [domain]: " + "; ".join(problems), "Options of nethack: " + ", ".join(_OPTIONS))
+        super().__init__({name: given.get(name, default) for name, (_, default) in _OPTIONS.items()})
+
+    @property
+    def id(self) -> str:
+        return "nethack"
+
+    @property
+    def title(self) -> str:
+        return "NetHack"
+
+    @property
+    def knowledge(self) -> str:
+        return _text("knowledge.txt")
+
+    @property
+    def fact_specs(self) -> tuple[FactSpec, ...]:
+        return FACTS
+
+    @property
+    def sign_specs(self) -> tuple[SignSpec, ...]:
+        return SIGNS
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return ACTIONS
+
+    @property
+    def observation_spec(self) -> ObservationSpec:
+        return OBSERVATION
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        return tasks.TASKS
+
+    @property
+    def call_measures(self) -> Mapping[str, CallMeasure]:
+        return tasks.CALL_MEASURES
+
+    @property
+    def skills_toml(self) -> str:
+        return _text("skills.toml")
+
+    @property
+    def recorded_answers(self) -> tuple[str, ...]:
+        return (str(files(__package__) / "answers"),)
+
+    def make_env(self, num_games: int) -> DomainEnv:
+        options = self.options
+        return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"])
+
+    def simulator(self) -> Simulator:
+        return DungeonSimulator()
+
+    def explorer(self, seed: int) -> Explorer:
+        return NetHackExplorer(seed)
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

@@ -1,0 +1,273 @@
+"""Many NetHack games in one process, stepped together: the ``DomainEnv`` of NetHack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv
+from maestromotif.domains.nethack import features
+from maestromotif.domains.nethack.captions import caption_text, sign_code
+from maestromotif.domains.nethack.facts import NetHackFacts
+from maestromotif.domains.nethack.game import BUFFERS, Game, OptionsFile
+from maestromotif.domains.nethack.glyphs import CROP_TOKENS
+from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, SIGN, TARGETS
+from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
+from maestromotif.domains.nethack.vocabulary import ACTIONS
+from maestromotif.types import Caption, RewardInput
+
+__all__ = ["NetHackEnv"]
+
+_SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
+    "glyphs": ((21, 79), np.int16),
+    "blstats": ((27,), np.int64),
+    "message": ((256,), np.uint8),
+    "misc": ((3,), np.int32),
+    "inv_letters": ((55,), np.uint8),
+    "inv_oclasses": ((55,), np.uint8),
+    "inv_strs": ((55, 80), np.uint8),
+}
+_FOOD, _POTION = 7, 8
+_HUNGRY, _WEAK = 2, 3
+_EAT, _CAST, _ENHANCE, _PRAY, _QUAFF, _DROP, _MORE = (
+    ACTIONS.index(name) for name in ("eat", "cast", "enhance", "pray", "quaff", "drop", "more")
+)
+_PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
+_F = FACT
+
+
+class NetHackEnv(DomainEnv):
+    """See ``DomainEnv``.
+
+    Args:
+        num_games: games in this process.
+        character: see ``OptionsFile``.
+        window: statistics of a caption compare with this many steps earlier.
+        mask: forbid actions that only harm or do nothing in the present state (see ``_write_mask``).
+        wizard, extra_options: for tests.
+    """
+
+    def __init__(
+        self,
+        num_games: int,
+        character: str = "mon-hum-neu-mal",
+        window: int = 1,
+        mask: bool = True,
+        wizard: bool = False,
+        extra_options: tuple[str, ...] = (),
+    ) -> None:
+        self.num_games = num_games
+        self.observation = OBSERVATION.allocate(num_games)
+        self.terminated_B = np.zeros(num_games, np.bool_)
+        self._mask = mask
+        self._raw = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
+        assert set(self._raw) == set(BUFFERS)
+        self._options = OptionsFile(character, extra_options)
+        self.games = [
+            Game({name: array[game] for name, array in self._raw.items()}, self._options, wizard) for game in range(num_games)
+        ]
+        self._memory = features.new_memory(num_games, window)
+        self._inputs = features.Inputs(
+            self._raw["glyphs"],
+            self._raw["blstats"],
+            self._raw["inv_oclasses"],
+            np.full(num_games, -1, np.int64),
+            np.zeros(num_games, np.int64),
+            np.zeros((num_games, MESSAGE_TOKENS), np.int16),
+            np.zeros(num_games, np.int64),
+            np.full(num_games, -1, np.int64),
+        )
+        self._facts_BF = np.zeros((num_games, max(FACT.values()) + 1), np.int64)
+        self._signs_BS = np.zeros((num_games, len(SIGN)), np.int64)
+        self._reader = MessageReader()
+        self._messages: list[ReadMessage] = [self._reader.empty] * num_games
+        self._previous: list[ReadMessage] = [self._reader.empty] * num_games
+        self._rows: list[list[int]] | None = None
+        self._codes: list[int] | None = None
+        self._facts: list[NetHackFacts | None] = [None] * num_games
+        self._stacks = [b""] * num_games
+        self._prayed = np.full(num_games, -1000, np.int64)
+
+    # --- life of a game
+
+    def reset(self, games: Sequence[int], seeds: Sequence[int]) -> None:
+        inputs = self._inputs
+        for game, seed in zip(games, seeds, strict=True):
+            message = self._reader.read(self.games[game].reset(int(seed)))
+            features.forget(self._memory, game)
+            self._facts_BF[game] = 0
+            self._messages[game], self._previous[game] = message, self._reader.empty
+            inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
+            inputs.words[game] = message.words
+            self.terminated_B[game] = False
+            self._prayed[game] = _PRAYER_AFTER - 1000
+            self._stacks[game] = b""
+        self._refresh(np.asarray(games, np.int64))
+
+    def step(self, actions_B: NDArray[np.int64]) -> None:
+        inputs, facts_BF = self._inputs, self._facts_BF
+        inputs.actions[:] = actions_B
+        inputs.kills[:] = 0
+        inputs.bumps[:] = -1
+        alive = []
+        for game, action in enumerate(actions_B.tolist()):
+            one = self.games[game]
+            raw = one.step(action)
+            self._previous[game] = self._messages[game]
+            if raw:
+                message = self._reader.read(raw)
+                inputs.words[game] = message.words
+                if message.kills:
+                    inputs.kills[game] = message.kills
+                if message.sold:
+                    facts_BF[game, _F["items_sold"]] += message.sold
+                if message.locked and action < 16:
+                    inputs.bumps[game] = action % 8
+            else:
+                message = self._reader.empty
+                inputs.words[game] = 0
+            self._messages[game] = message
+            inputs.prompts[game] = one.asks_direction
+            if action == _PRAY:
+                self._prayed[game] = self._raw["blstats"][game, 20]
+            if one.done:
+                self._end(game)
+            else:
+                alive.append(game)
+        self._refresh(np.asarray(alive, np.int64))
+
+    def _end(self, game: int) -> None:
+        """The last transition of a game: there is no new state, only a message and the way it ended."""
+        self.terminated_B[game] = True
+        self._signs_BS[game] = 0
+        self._facts_BF[game, _F["kills"]] += self._inputs.kills[game]
+        self._facts_BF[game, _F["steps"]] += 1
+        if self.games[game].escaped:
+            self._signs_BS[game, SIGN["level"]] = 3
+        else:
+            self._signs_BS[game, SIGN["alive"]] = 1
+            self._facts_BF[game, _F["hp"]] = 0
+
+    def _refresh(self, games: NDArray[np.int64]) -> None:
+        if len(games):
+            observation = self.observation
+            outputs = features.Outputs(
+                observation["view"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS
+            )
+            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
+            self._read_inventory(games)
+            if self._mask:
+                self._write_mask(games)
+        self._rows = self._codes = None
+        self._facts = [None] * self.num_games
+
+    def _read_inventory(self, games: NDArray[np.int64]) -> None:
+        """Facts and the sign of the inventory; strings are read only when the letters have changed."""
+        facts_BF, letters_BI, classes_BI = self._facts_BF, self._raw["inv_letters"], self._raw["inv_oclasses"]
+        self._signs_BS[games, SIGN["items"]] = 0
+        for game in games.tolist():
+            one = self.games[game]
+            facts_BF[game, _F["meals"]] = one.meals
+            stacks = letters_BI[game].tobytes()
+            if stacks == self._stacks[game]:
+                continue
+            before, self._stacks[game] = self._stacks[game], stacks
+            held = frozenset(stacks) - {0}
+            new = held - one.initial_letters
+            if before:
+                gained, lost = held - set(before), set(before) - {0} - held
+                self._signs_BS[game, SIGN["items"]] = 1 if gained else 2 if lost else 0
+            row = facts_BF[game]
+            row[_F["items"]], row[_F["new_items"]] = len(held), len(new)
+            row[_F["food_items"]] = int((classes_BI[game] == _FOOD).sum())
+            names = self._raw["inv_strs"][game]
+            unknown = 0
+            for index, letter in enumerate(stacks):
+                if letter in new:
+                    name = names[index].tobytes()
+                    unknown += not any(word in name for word in (b"blessed", b"uncursed", b"cursed"))
+            row[_F["unknown_buc_items"]] = unknown
+
+    def _write_mask(self, games: NDArray[np.int64]) -> None:
+        """Forbid what only harms or does nothing: eating unless hungry with food, praying unless in need and heard,
+        casting without power, quaffing without potions, dropping with nothing new, enhancing and "more" always
+        unless the game has asked."""
+        mask_BA, stats, facts = self.observation[ACTION_MASK], self._raw["blstats"], self._facts_BF
+        classes_BI = self._raw["inv_oclasses"]
+        hunger, turn = stats[:, 21], stats[:, 20]
+        weak = (hunger >= _WEAK) | (stats[:, 10] * 7 < stats[:, 11]) | (stats[:, 10] < 6)
+        mask_BA[:, _EAT] = (hunger >= _HUNGRY) & (facts[:, _F["food_items"]] > 0)
+        mask_BA[:, _PRAY] = weak & (turn - self._prayed > 1000)
+        mask_BA[:, _CAST] = stats[:, 14] >= 5
+        mask_BA[:, _QUAFF] = (classes_BI == _POTION).any(1)
+        mask_BA[:, _DROP] = facts[:, _F["new_items"]] > 0
+        mask_BA[:, _MORE] = 0
+        mask_BA[:, _ENHANCE] = 0
+        for game in games.tolist():
+            if self._messages[game].confident:
+                mask_BA[game, _ENHANCE] = 1
+
+    # --- language
+
+    def facts(self, game: int) -> NetHackFacts:
+        found = self._facts[game]
+        if found is None:
+            if self._rows is None:
+                self._rows = self._facts_BF.tolist()
+            found = self._facts[game] = NetHackFacts(self._rows[game], self._messages[game])
+        return found
+
+    def reward_key(self, game: int) -> int:
+        if self._codes is None:
+            self._codes = sign_code(self._signs_BS).tolist()
+        return self._messages[game].key << 17 | self._codes[game]
+
+    def discount_key(self, game: int) -> int:
+        """The message, as in the paper; progress that comes without a message cannot be repeated and is not discounted."""
+        return self._messages[game].key
+
+    def caption(self, game: int) -> Caption:
+        signs = tuple(self._signs_BS[game].tolist())
+        message = self._messages[game]
+        text = caption_text(self._previous[game].text, message.text, signs, self.facts(game))
+        return Caption(text, RewardInput(message.normal, signs))
+
+    # --- for scripts and success criteria
+
+    def path_direction(self, game: int, target: str) -> int:
+        """First step of the shortest known path to a target (see ``layout.TARGETS``): 0-7, 8 = here, -1 = none."""
+        way = int(self._memory.ways[game, TARGETS.index(target)])
+        return -1 if way == features.NO_WAY else way
+
+    def path_length(self, game: int, target: str) -> int:
+        """Length of that path in moves, or -1."""
+        length = int(self._memory.distances[game, TARGETS.index(target)])
+        return -1 if length == features.UNREACHED else length
+
+    def monster_direction(self, game: int) -> int:
+        """Way (0-7) to an adjacent monster that may be fought, or -1."""
+        beside = int(self._memory.beside[game])
+        return (beside & -beside).bit_length() - 1
+
+    def prompt_open(self, game: int) -> bool:
+        """The game asks for a direction."""
+        return self.games[game].asks_direction
+
+    def truth(self, game: int) -> Mapping[str, Any]:
+        one, facts = self.games[game], self._facts_BF[game]
+        here = (int(facts[_F["branch"]]), int(facts[_F["branch_level"]]))
+        return {
+            "dnum": here[0],
+            "dlevel": here[1],
+            "on_oracle_level": not one.done and one.oracle_level() == here,
+            "escaped": one.escaped,
+            "died": one.done and not one.escaped,
+        }
+
+    def close(self) -> None:
+        for one in self.games:
+            one.close()
+        self._options.close()

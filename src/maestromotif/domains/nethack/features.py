@@ -1,0 +1,538 @@
+"""The vectorised part of the environment: map memory, shortest paths, features, facts and signs of all games in one call.
+
+Everything here is compiled by numba and works on preallocated arrays; no Python object is touched. ``B`` games, maps are
+21 x 79. Ways are numbered as the first eight actions (N E S W NE SE SW NW); 8 means "here", 9 "none known".
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.nethack import squares
+from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF, TOKEN_OF
+from maestromotif.domains.nethack.layout import CROP, FACT, SECTIONS, SIGN, TARGETS
+from maestromotif.domains.nethack.vocabulary import ACTIONS
+
+__all__ = ["Inputs", "Memory", "Outputs", "forget", "new_memory", "update"]
+
+ROWS, COLUMNS = 21, 79
+LEVELS = 32  # levels remembered per game; a game that visits more forgets the one it saw first
+NO_WAY, HERE = 9, 8
+UNREACHED = 255
+
+DY = np.array([-1, 0, 1, 0, -1, 1, 1, -1], np.int64)
+DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
+
+VISITED, SEARCHED_SHIFT = 1, 1  # bits of ``marks``: stood upon; searches made there (7 bits)
+
+T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_DEAD_END, T_DOOR = range(len(TARGETS))
+DEAD_END_SEARCHES = 40  # after so many searches a dead end is given up
+
+(_P_DIR, _I_DIR), (_P_DIST, _I_DIST) = SECTIONS["direction"], SECTIONS["distance"]
+(_P_MON, _I_MON), (_P_TER, _I_TER), (_P_HERE, _I_HERE) = SECTIONS["beside_monster"], SECTIONS["beside_terrain"], SECTIONS["here"]
+(_P_HP, _I_HP), (_P_DEPTH, _I_DEPTH), (_P_BRANCH, _I_BRANCH) = SECTIONS["hit_points"], SECTIONS["depth"], SECTIONS["branch"]
+(_P_XL, _I_XL), (_P_HUNGER, _I_HUNGER), (_P_STEPS, _I_STEPS) = SECTIONS["experience"], SECTIONS["hunger"], SECTIONS["steps_here"]
+(_P_STUCK, _I_STUCK), (_P_SEARCHED, _I_SEARCHED), (_P_NEW, _I_NEW) = SECTIONS["stuck"], SECTIONS["searched"], SECTIONS["new_squares"]
+(_P_CROWD, _I_CROWD), (_P_ACTION, _I_ACTION), (_P_PROMPT, _I_PROMPT) = SECTIONS["monsters"], SECTIONS["previous_action"], SECTIONS["prompt"]
+(_P_ITEMS, _I_ITEMS), (_P_WORDS, _I_WORDS) = SECTIONS["bag_of_items"], SECTIONS["message"]
+
+F_DEPTH, F_BRANCH, F_BRANCH_LEVEL, F_ENTRANCE = FACT["depth"], FACT["branch"], FACT["branch_level"], FACT["mines_entrance_depth"]
+F_MAX_DEPTH, F_LEVELS, F_TURN, F_STEPS = FACT["max_depth"], FACT["levels_visited"], FACT["turn"], FACT["steps"]
+F_HP, F_MAX_HP, F_XL, F_GOLD, F_GOLD_TOTAL = FACT["hp"], FACT["max_hp"], FACT["experience_level"], FACT["gold"], FACT["gold_collected"]
+F_HUNGER, F_KILLS, F_KILLS_HERE, F_STEPS_HERE = FACT["hunger"], FACT["kills"], FACT["kills_here"], FACT["steps_here"]
+F_KEEPER, F_ALTAR, F_ON_ALTAR = FACT["shopkeeper_near"], FACT["altar_near"], FACT["on_altar"]
+F_DOWN_KNOWN, F_UP_KNOWN, F_DOWN_COUNT = FACT["stairs_down_known"], FACT["stairs_up_known"], FACT["stairs_down_count"]
+F_ON_DOWN, F_ON_UP, F_UNEXPLORED = FACT["on_stairs_down"], FACT["on_stairs_up"], FACT["unexplored_reachable"]
+F_SEEN, F_HOSTILES, F_ORACLE = FACT["squares_seen_here"], FACT["hostiles_near"], FACT["oracle_near"]
+
+G_LEVEL, G_GOLD, G_HP, G_XL, G_HUNGER = SIGN["level"], SIGN["gold"], SIGN["hit_points"], SIGN["experience"], SIGN["hunger"]
+G_NEW, G_DOWN, G_UP, G_ALTAR, G_SHOP = SIGN["new_squares"], SIGN["stairs_down"], SIGN["stairs_up"], SIGN["altar"], SIGN["shop"]
+
+BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD = 0, 1, 10, 11, 12, 13
+BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
+UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search"))
+STATS = 5  # level, gold, hit points, experience level, hunger: what signs compare
+
+
+class Memory(NamedTuple):
+    """What each game remembers between steps. Arrays begin with the game axis."""
+
+    terrain: NDArray[np.uint8]  # [B, LEVELS, 21, 79]
+    marks: NDArray[np.uint8]  # [B, LEVELS, 21, 79]: stood upon; searches made there
+    level_ids: NDArray[np.int64]  # [B, LEVELS]
+    counts: NDArray[np.int64]  # [B, LEVELS, 6]: steps, kills, seen squares, stairs down, stairs up, altars
+    slot: NDArray[np.int64]  # [B]: slot of the present level
+    visited: NDArray[np.int64]  # [B]: levels visited
+    glyphs: NDArray[np.int16]  # [B, 21, 79]: as of the last look
+    position: NDArray[np.int64]  # [B, 4]: x, y, level id, steps without moving
+    history: NDArray[np.int64]  # [B, window, STATS]: what signs compare with
+    age: NDArray[np.int64]  # [B]: steps since the reset
+    keeper: NDArray[np.uint8]  # [B]: a shopkeeper was in view
+    ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
+    distances: NDArray[np.int64]  # [B, targets]
+    beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
+    first: NDArray[np.uint8]  # [21, 79]: scratch
+    queue: NDArray[np.int64]  # [21 * 79, 3]: scratch
+
+
+class Inputs(NamedTuple):
+    """What the game and the Python side say of the last step."""
+
+    glyphs: NDArray[np.int16]  # [B, 21, 79]
+    stats: NDArray[np.int64]  # [B, 27]: nle's blstats
+    classes: NDArray[np.uint8]  # [B, 55]: inventory classes
+    actions: NDArray[np.int64]  # [B]: -1 after a reset
+    prompts: NDArray[np.int64]  # [B]: 1 where a direction is asked for
+    words: NDArray[np.int16]  # [B, MESSAGE_TOKENS]
+    kills: NDArray[np.int64]  # [B]: kills of the last step
+    bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
+
+
+class Outputs(NamedTuple):
+    """What ``update`` writes."""
+
+    crop: NDArray[np.int16]
+    state: NDArray[np.int16]
+    dense: NDArray[np.float32]
+    facts: NDArray[np.int64]  # [B, facts]
+    signs: NDArray[np.int64]  # [B, signs]
+
+
+def new_memory(games: int, window: int) -> Memory:
+    """Empty memory; signs of statistics compare with ``window`` steps earlier."""
+    maps = (games, LEVELS, ROWS, COLUMNS)
+    return Memory(
+        np.zeros(maps, np.uint8),
+        np.zeros(maps, np.uint8),
+        np.full((games, LEVELS), -1, np.int64),
+        np.zeros((games, LEVELS, 6), np.int64),
+        np.zeros(games, np.int64),
+        np.zeros(games, np.int64),
+        np.zeros((games, ROWS, COLUMNS), np.int16),
+        np.zeros((games, 4), np.int64),
+        np.zeros((games, window, STATS), np.int64),
+        np.zeros(games, np.int64),
+        np.zeros(games, np.uint8),
+        np.full((games, len(TARGETS)), NO_WAY, np.int64),
+        np.full((games, len(TARGETS)), UNREACHED, np.int64),
+        np.zeros(games, np.int64),
+        np.zeros((ROWS, COLUMNS), np.uint8),
+        np.zeros((ROWS * COLUMNS, 3), np.int64),
+    )
+
+
+def forget(memory: Memory, game: int) -> None:
+    """Empty the memory of one game."""
+    memory.level_ids[game] = -1
+    for array in (memory.slot, memory.visited, memory.position, memory.age, memory.keeper):
+        array[game] = 0
+
+
+@numba.njit(cache=True, inline="always")
+def _walkable(terrain: int) -> bool:
+    return (2 <= terrain <= 9) or terrain == 11
+
+
+@numba.njit(cache=True)
+def _bin(value: int, steps: tuple[int, ...]) -> int:
+    for index, step in enumerate(steps):
+        if value < step:
+            return index
+    return len(steps)
+
+
+@numba.njit(cache=True)
+def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any, visited: int) -> tuple[int, int]:
+    """Find or make the memory slot of a level; returns (slot, number of levels visited)."""
+    for index in range(LEVELS):
+        if ids[index] == level_id:
+            return index, visited
+    slot = visited % LEVELS
+    ids[slot] = level_id
+    counts[slot, :] = 0
+    terrain[slot] = 0
+    marks[slot] = 0
+    return slot, visited + 1
+
+
+@numba.njit(cache=True)
+def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any) -> None:
+    """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars."""
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            glyph = glyphs[y, x]
+            if not whole and glyph == previous[y, x]:
+                continue
+            previous[y, x] = glyph
+            known = np.int64(TERRAIN_OF[glyph])
+            old = np.int64(terrain[y, x])
+            if known == squares.UNKNOWN:
+                if old == squares.UNKNOWN and FLAGS_OF[glyph] != 0:
+                    known = squares.FLOOR  # something stands there, so it can be stood upon
+                elif old == squares.BOULDER and not (y == me_y and x == me_x) and FLAGS_OF[glyph] & squares.OBJECT:
+                    known = squares.FLOOR
+                else:
+                    continue
+            if old == squares.UNKNOWN:
+                seen[0] += 1
+            if known == old or (known == squares.BOULDER and old != squares.UNKNOWN and old != squares.FLOOR):
+                continue
+            if known == squares.CLOSED_DOOR and old == squares.LOCKED_DOOR:
+                continue
+            if known == squares.STAIRS_DOWN:
+                seen[1] += 1
+            elif known == squares.STAIRS_UP:
+                seen[2] += 1
+            elif known == squares.ALTAR:
+                seen[3] += 1
+            terrain[y, x] = known
+    counts[2] += seen[0]
+    counts[3] += seen[1]
+    counts[4] += seen[2]
+    counts[5] += seen[3]
+
+
+@numba.njit(cache=True)
+def _is_door(terrain: int) -> bool:
+    return terrain in (squares.OPEN_DOOR, squares.CLOSED_DOOR, squares.LOCKED_DOOR)
+
+
+@numba.njit(cache=True)
+def _frontier(terrain: Any, marks: Any, y: int, x: int) -> bool:
+    """A square never stood upon that borders on something never seen."""
+    if marks[y, x] & VISITED:
+        return False
+    for way in range(8):
+        ny, nx = y + DY[way], x + DX[way]
+        if 0 < nx < COLUMNS and 0 < ny < ROWS and terrain[ny, nx] == squares.UNKNOWN:
+            return True
+    return False
+
+
+@numba.njit(cache=True)
+def _dead_end(terrain: Any, marks: Any, y: int, x: int) -> bool:
+    """A visited corridor or doorway with at most one way on, not yet searched in vain."""
+    if not marks[y, x] & VISITED or (marks[y, x] >> SEARCHED_SHIFT) >= DEAD_END_SEARCHES:
+        return False
+    ways, unknown = 0, 0
+    for way in range(8):
+        ny, nx = y + DY[way], x + DX[way]
+        if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
+            continue
+        if _walkable(terrain[ny, nx]):
+            ways += 1
+        elif terrain[ny, nx] == squares.UNKNOWN:
+            unknown += 1
+    return ways <= 1 and unknown >= 3
+
+
+@numba.njit(cache=True)
+def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: Any, distances: Any, first: Any, queue: Any) -> None:
+    """Breadth-first search from the character to the nearest square of each target kind.
+
+    ``ways`` and ``distances`` get the first step and length; ``first`` and ``queue`` are scratch space.
+    """
+    ways[:] = NO_WAY
+    distances[:] = UNREACHED
+    first[:] = 255
+    missing = len(ways)
+    head, tail = 0, 1
+    queue[0, 0], queue[0, 1], queue[0, 2] = me_y, me_x, 0
+    first[me_y, me_x] = HERE
+    while head < tail and missing > 0:
+        y, x, distance = queue[head, 0], queue[head, 1], queue[head, 2]
+        head += 1
+        kind = terrain[y, x]
+        way_here = first[y, x]
+        for target in range(len(ways)):
+            if ways[target] != NO_WAY:
+                continue
+            hit = False
+            if target == T_DOWN:
+                hit = kind == squares.STAIRS_DOWN or kind == squares.FALL
+            elif target == T_UP:
+                hit = kind == squares.STAIRS_UP
+            elif target == T_UNEXPLORED:
+                hit = distance > 0 and _frontier(terrain, marks, y, x)
+            elif target == T_ALTAR:
+                hit = kind == squares.ALTAR
+            elif target == T_ITEM:
+                hit = distance > 0 and FLAGS_OF[glyphs[y, x]] & squares.ITEM != 0
+            elif target == T_DEAD_END:
+                hit = _dead_end(terrain, marks, y, x)
+            else:
+                for way in range(4):
+                    ny, nx = y + DY[way], x + DX[way]
+                    if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.LOCKED_DOOR:
+                        hit = True
+            if hit:
+                ways[target] = way_here
+                distances[target] = min(distance, UNREACHED - 1)
+                missing -= 1
+        door_here = _is_door(kind)
+        for way in range(8):
+            ny, nx = y + DY[way], x + DX[way]
+            if not (0 < nx < COLUMNS and 0 <= ny < ROWS) or first[ny, nx] != 255:
+                continue
+            there = terrain[ny, nx]
+            if not _walkable(there) or (way >= 4 and (door_here or _is_door(there))):
+                continue
+            if distance == 0 and FLAGS_OF[glyphs[ny, nx]] & squares.PEACEFUL:
+                continue  # a peaceful creature stands in the way
+            first[ny, nx] = way if way_here == HERE else way_here
+            queue[tail, 0], queue[tail, 1], queue[tail, 2] = ny, nx, distance + 1
+            tail += 1
+
+
+@numba.njit(cache=True)
+def _sign(now: int, before: int) -> int:
+    return 0 if now == before else 1 if now > before else 2
+
+
+@numba.njit(cache=True)
+def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
+    half = CROP // 2
+    for cell in range(CROP * CROP):
+        y, x = me_y + cell // CROP - half, me_x + cell % CROP - half
+        token = 0
+        if 0 <= y < ROWS and 0 <= x < COLUMNS and cell != CROP * CROP // 2:
+            token = TOKEN_OF[glyphs[y, x]]
+        view[cell] = 0 if token == 0 else cell * tokens + token
+
+
+@numba.njit(cache=True)
+def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple[int, int, bool, bool]:
+    """Monsters in view: (count of those to fight, adjacent ways as bits, a shopkeeper?, the Oracle's centre?)."""
+    count, beside, keeper, oracle = 0, 0, False, False
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            flags = FLAGS_OF[glyphs[y, x]]
+            if flags == 0 or (y == me_y and x == me_x):
+                continue
+            if flags & squares.KEEPER:
+                keeper = True
+            if flags & squares.ORACLE:
+                oracle = True
+            if flags & squares.MONSTER and not flags & squares.PEACEFUL:
+                count += 1
+    for way in range(8):
+        ny, nx = me_y + DY[way], me_x + DX[way]
+        there = np.int64(squares.SOLID)
+        if 0 <= nx < COLUMNS and 0 <= ny < ROWS:
+            there = np.int64(terrain[ny, nx])
+            flags = FLAGS_OF[glyphs[ny, nx]]
+            if flags & squares.MONSTER and not flags & squares.PEACEFUL:
+                state[_P_MON + way] = _I_MON + way
+                beside |= 1 << way
+        state[_P_TER + way] = _I_TER + way * 14 + there
+    return count, beside, keeper, oracle
+
+
+@numba.njit(cache=True)
+def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int) -> None:
+    """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
+
+    Args:
+        games: which games, int64.
+        tokens: number of crop tokens.
+    """
+    for game in games:
+        stats, state, facts, signs = inputs.stats[game], outputs.state[game], outputs.facts[game], outputs.signs[game]
+        glyphs, position, age = inputs.glyphs[game], memory.position[game], memory.age[game]
+        me_x, me_y, action = stats[BL_X], stats[BL_Y], inputs.actions[game]
+        level_id = stats[BL_DNUM] * 64 + stats[BL_DLEVEL]
+        new_level = age == 0 or level_id != position[2]
+        stood_on = memory.terrain[game, memory.slot[game], position[1], position[0]]
+        if new_level:
+            memory.slot[game], memory.visited[game] = _enter_level(
+                level_id, memory.level_ids[game], memory.counts[game], memory.terrain[game], memory.marks[game], memory.visited[game]
+            )
+        slot = memory.slot[game]
+        terrain, marks, counts = memory.terrain[game, slot], memory.marks[game, slot], memory.counts[game, slot]
+        seen = np.zeros(4, np.int64)
+        _look(glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen)
+        if new_level:
+            _arrive(terrain, counts, me_y, me_x, age, action, stood_on)
+        searched = _stand(terrain, marks, me_y, me_x, action, inputs.bumps[game])
+        counts[0] += 1
+        counts[1] += inputs.kills[game]
+        stuck = position[3] + 1 if (not new_level and position[0] == me_x and position[1] == me_y) else 0
+        position[0], position[1], position[2], position[3] = me_x, me_y, level_id, stuck
+        ways, distances = memory.ways[game], memory.distances[game]
+        _search(terrain, marks, glyphs, me_y, me_x, ways, distances, memory.first, memory.queue)
+
+        state[:] = 0
+        crowd, beside, keeper, oracle = _crowd(glyphs, me_y, me_x, state, terrain)
+        memory.beside[game] = beside
+        new_bin = _bin(seen[0], (1, 4, 12)) if age > 0 else 0
+        here = terrain[me_y, me_x]
+        _write_paths(state, ways, distances)
+        _write_state(state, stats, here, counts[0], stuck, searched, new_bin, crowd, action, inputs.prompts[game])
+        _write_things(state, inputs.classes[game], inputs.words[game])
+        _view(glyphs, me_y, me_x, outputs.crop[game], tokens)
+        _write_dense(outputs.dense[game], stats, distances, counts, crowd, age)
+        _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game])
+        memory.keeper[game] = keeper
+        _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle)
+        facts[F_KILLS] += inputs.kills[game]
+        memory.age[game] = age + 1
+
+
+@numba.njit(cache=True)
+def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: int) -> int:
+    """Mark where the character stands and what it ran into; returns how often it has searched here."""
+    if not _walkable(terrain[me_y, me_x]) and terrain[me_y, me_x] != squares.TRAP:
+        terrain[me_y, me_x] = squares.FLOOR
+    if bump >= 0:
+        by, bx = me_y + DY[bump], me_x + DX[bump]
+        if 0 <= bx < COLUMNS and 0 <= by < ROWS and terrain[by, bx] == squares.CLOSED_DOOR:
+            terrain[by, bx] = squares.LOCKED_DOOR
+    searched = np.int64(marks[me_y, me_x] >> SEARCHED_SHIFT)
+    if action == WAIT_ACTION:
+        searched = min(searched + 20, 120)
+    elif action == SEARCH_ACTION:
+        searched = min(searched + 1, 120)
+    marks[me_y, me_x] = VISITED | (searched << SEARCHED_SHIFT)
+    return searched
+
+
+@numba.njit(cache=True)
+def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: int, stood_on: int) -> None:
+    """The character hides what it stands on; whoever takes a staircase arrives on its other end."""
+    here = squares.UNKNOWN
+    if age == 0 or (action == DOWN_ACTION and stood_on == squares.STAIRS_DOWN):
+        here = squares.STAIRS_UP
+    elif action == UP_ACTION and stood_on == squares.STAIRS_UP:
+        here = squares.STAIRS_DOWN
+    if here != squares.UNKNOWN and terrain[me_y, me_x] != here:
+        terrain[me_y, me_x] = here
+        counts[3 if here == squares.STAIRS_DOWN else 4] += 1
+
+
+@numba.njit(cache=True)
+def _write_state(
+    state: Any, stats: Any, here: int, steps_here: int, stuck: int, searched: int, new_bin: int, crowd: int, action: int, prompt: int
+) -> None:
+    state[_P_HERE] = _I_HERE + here
+    state[_P_HP] = _I_HP + min(7, 8 * stats[BL_HP] // max(1, stats[BL_HPMAX]))
+    state[_P_DEPTH] = _I_DEPTH + min(11, stats[BL_DEPTH])
+    state[_P_BRANCH] = _I_BRANCH + min(7, stats[BL_DNUM])
+    state[_P_XL] = _I_XL + min(9, stats[BL_XL])
+    state[_P_HUNGER] = _I_HUNGER + min(6, stats[BL_HUNGER])
+    state[_P_STEPS] = _I_STEPS + _bin(steps_here, (10, 30, 60, 120, 250, 500, 1000))
+    state[_P_STUCK] = _I_STUCK + _bin(stuck, (1, 2, 4, 8, 16))
+    state[_P_SEARCHED] = _I_SEARCHED + _bin(searched, (1, 5, 15, 30, 60))
+    state[_P_NEW] = _I_NEW + new_bin
+    state[_P_CROWD] = _I_CROWD + min(4, crowd)
+    state[_P_ACTION] = _I_ACTION + action + 1
+    state[_P_PROMPT] = _I_PROMPT + prompt
+
+
+@numba.njit(cache=True)
+def _write_paths(state: Any, ways: Any, distances: Any) -> None:
+    for index in range(len(ways)):
+        state[_P_DIR + index] = _I_DIR + index * 10 + ways[index]
+        state[_P_DIST + index] = _I_DIST + index * 8 + _bin(distances[index], (1, 2, 4, 8, 16, 32, UNREACHED))
+
+
+@numba.njit(cache=True)
+def _write_things(state: Any, classes: Any, words: Any) -> None:
+    for item in classes:
+        if item < 18:
+            state[_P_ITEMS + item] = _I_ITEMS + item
+    for index in range(len(words)):
+        if words[index] > 0:
+            state[_P_WORDS + index] = _I_WORDS + words[index]
+
+
+@numba.njit(cache=True)
+def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int, age: int) -> None:
+    """Chosen and normalised blstats, then closeness of each target; roughly in [-1, 1]."""
+    dense[0] = stats[BL_HP] / max(1, stats[BL_HPMAX])
+    dense[1] = np.log1p(max(0, stats[BL_HPMAX])) / 5
+    dense[2] = stats[BL_DEPTH] / 10
+    dense[3] = np.log1p(max(0, stats[BL_GOLD])) / 8
+    dense[4] = stats[14] / max(1, stats[15])
+    dense[5] = stats[16] / 10  # armour class
+    dense[6] = stats[BL_XL] / 10
+    dense[7] = np.log1p(stats[BL_TURN]) / 10
+    dense[8] = (stats[BL_HUNGER] - 1) / 3
+    dense[9] = stats[22] / 3  # burden
+    dense[10] = stats[BL_X] / 79
+    dense[11] = stats[BL_Y] / 21
+    dense[12] = np.log1p(counts[0]) / 8
+    dense[13] = np.log1p(counts[2]) / 8
+    dense[14] = min(crowd, 5) / 5
+    dense[15] = np.log1p(age) / 10
+    for bit in range(5):
+        dense[16 + bit] = 1.0 if stats[25] & (32 << bit) else 0.0  # blind, deaf, stunned, confused, hallucinating
+    for index in range(len(distances)):
+        dense[21 + index] = 1.0 / (1.0 + distances[index]) if distances[index] < UNREACHED else 0.0
+
+
+@numba.njit(cache=True)
+def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, seen: Any, keeper: bool) -> None:
+    slot = age % len(history)
+    if age == 0:
+        signs[:] = 0
+        for index in range(len(history)):
+            _remember(history[index], stats)
+        return
+    before = history[slot]
+    signs[G_LEVEL] = _sign(stats[BL_DEPTH], before[0])
+    signs[G_GOLD] = _sign(stats[BL_GOLD], before[1])
+    signs[G_HP] = _sign(stats[BL_HP], before[2])
+    signs[G_XL] = _sign(stats[BL_XL], before[3])
+    signs[G_HUNGER] = _sign(stats[BL_HUNGER], before[4])
+    signs[G_NEW] = new_bin
+    signs[G_DOWN] = seen[1] > 0
+    signs[G_UP] = seen[2] > 0
+    signs[G_ALTAR] = seen[3] > 0
+    signs[G_SHOP] = keeper
+    _remember(before, stats)
+
+
+@numba.njit(cache=True)
+def _remember(row: Any, stats: Any) -> None:
+    row[0], row[1], row[2], row[3], row[4] = stats[BL_DEPTH], stats[BL_GOLD], stats[BL_HP], stats[BL_XL], stats[BL_HUNGER]
+
+
+@numba.njit(cache=True)
+def _write_facts(
+    facts: Any, stats: Any, counts: Any, here: int, ways: Any, visited: int, age: int, keeper: bool, crowd: int, oracle: bool
+) -> None:
+    branch = stats[BL_DNUM]
+    if age > 0:
+        if branch == 2 and facts[F_BRANCH] == 0 and facts[F_ENTRANCE] == 0:
+            facts[F_ENTRANCE] = facts[F_DEPTH]  # the level just left
+        facts[F_GOLD_TOTAL] += max(0, stats[BL_GOLD] - facts[F_GOLD])
+    facts[F_DEPTH] = stats[BL_DEPTH]
+    facts[F_BRANCH] = branch
+    facts[F_BRANCH_LEVEL] = stats[BL_DLEVEL]
+    facts[F_MAX_DEPTH] = max(facts[F_MAX_DEPTH], stats[BL_DEPTH])
+    facts[F_LEVELS] = visited
+    facts[F_TURN] = stats[BL_TURN]
+    facts[F_STEPS] = age
+    facts[F_HP] = stats[BL_HP]
+    facts[F_MAX_HP] = stats[BL_HPMAX]
+    facts[F_XL] = stats[BL_XL]
+    facts[F_GOLD] = stats[BL_GOLD]
+    facts[F_HUNGER] = stats[BL_HUNGER]
+    facts[F_KILLS_HERE] = counts[1]
+    facts[F_STEPS_HERE] = counts[0]
+    facts[F_KEEPER] = keeper
+    facts[F_ALTAR] = counts[5] > 0
+    facts[F_ON_ALTAR] = here == squares.ALTAR
+    facts[F_DOWN_KNOWN] = counts[3] > 0
+    facts[F_UP_KNOWN] = counts[4] > 0
+    facts[F_DOWN_COUNT] = counts[3]
+    facts[F_ON_DOWN] = here == squares.STAIRS_DOWN or here == squares.FALL
+    facts[F_ON_UP] = here == squares.STAIRS_UP
+    facts[F_UNEXPLORED] = ways[T_UNEXPLORED] != NO_WAY
+    facts[F_SEEN] = counts[2]
+    facts[F_HOSTILES] = crowd
+    facts[F_ORACLE] = oracle

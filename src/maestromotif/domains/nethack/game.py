@@ -1,0 +1,256 @@
+"""One NetHack game driven by named actions: keys, prompts and macros over nle's low-level interface.
+
+nle is used as installed. Options go into an options file, because exceptions to autopickup can only be given there; nle
+joins its options with the player's name, so the file's own name ends in that name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from nle import nethack
+from numpy.typing import NDArray
+
+from maestromotif.domains.nethack.vocabulary import ACTIONS
+
+__all__ = ["BUFFERS", "Game", "OptionsFile"]
+
+BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses", "inv_strs")
+
+_ENTER, _ESCAPE = 13, 27
+_WAYS = bytes((ord("k"), ord("l"), ord("j"), ord("h"), ord("u"), ord("n"), ord("b"), ord("y")))
+_META = 0x80
+_UP, _DOWN, _WAIT, _MORE, _KICK, _EAT, _SEARCH, _CAST, _ENHANCE, _PRAY, _QUAFF, _DROP = (
+    ACTIONS.index(name) for name in ("up", "down", "wait", "more", "kick", "eat", "search", "cast", "enhance", "pray", "quaff", "drop")
+)
+_SINGLE = {_UP: ord("<"), _DOWN: ord(">"), _KICK: 4, _SEARCH: ord("s")}
+_MOST_KEYS = 60  # answers to prompts within one action; more means that something is stuck
+_OPTIONS = (
+    "autopickup,color,!legacy,!cmdassist,mention_walls,nobones,!sparkle,pickup_burden:unencumbered,pickup_types:$?!/%",
+    "pettype:none,runmode:teleport,showexp,time,!splash_screen,disclose:-i -a -v -g -c -o",
+)
+# Corpses are heavy and rot, eggs and tins are useless to someone without a plan: left where they lie.
+_NOT_PICKED_UP = (">.* corpse.*", ">.*corpses.*", ">egg.*", ">.* egg.*", ">.*tin of.*", ">tin", ">.* tin")
+
+
+class OptionsFile:
+    """Who plays and how, as a file that games read at each reset. Lives until ``close``.
+
+    Args:
+        character: role-race-alignment-gender in nle's spelling, e.g. ``mon-hum-neu-mal``.
+        extra: further lines of the file.
+    """
+
+    def __init__(self, character: str, extra: tuple[str, ...] = ()) -> None:
+        self.player = f"Agent-{character}"
+        lines = [*(f"OPTIONS={line}" for line in _OPTIONS), f"OPTIONS=name:{self.player}"]
+        lines += [f'AUTOPICKUP_EXCEPTION="{pattern}"' for pattern in _NOT_PICKED_UP]
+        self._folder = tempfile.TemporaryDirectory(prefix="maestromotif")
+        self.option = f"@{self._folder.name}/options"
+        with open(f"{self._folder.name}/options,name:{self.player}", "w", encoding="ascii") as file:
+            file.write("\n".join([*lines, *extra]) + "\n")
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
+class Game:
+    """A game whose observation buffers are rows of the caller's arrays.
+
+    Args:
+        buffers: arrays without the game axis, by nle's names; at least ``BUFFERS``.
+        options: see ``OptionsFile``.
+        wizard: nle's wizard mode, for tests.
+    """
+
+    def __init__(self, buffers: Mapping[str, NDArray[Any]], options: OptionsFile, wizard: bool = False) -> None:
+        self._nle = nethack.Nethack(
+            observation_keys=(),
+            playername=options.player,
+            ttyrec=None,
+            options=[options.option],
+            wizard=wizard,
+            fix_moon_phase=True,
+        )
+        self._low = self._nle._pynethack
+        self._low.set_buffers(**buffers)
+        self._message, self._misc = buffers["message"], buffers["misc"]
+        self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers["inv_strs"]
+        self._glyphs, self._stats = buffers["glyphs"], buffers["blstats"]
+        self._library: int | None = None
+        self.initial_letters: frozenset[int] = frozenset()
+        self.done = True
+        self.asks_direction = False
+        self.meals = 0
+        self._may_leave = False
+
+    def reset(self, seed: int) -> bytes:
+        """Begin a game; returns its first messages. The same seed and actions give the same game on any day."""
+        core, display = (int(word) for word in np.random.SeedSequence(seed).generate_state(2, np.uint32))
+        self._low.set_initial_seeds(core, display, False, None)
+        self._low.reset()
+        self._library = None
+        self.done = self.asks_direction = self._may_leave = False
+        self.meals = 0
+        text = self._settle([])
+        self.initial_letters = frozenset(self._letters[self._letters > 0].tolist())
+        return text
+
+    def step(self, action: int) -> bytes:
+        """Play one action with its macro; returns the messages seen on the way, pages joined by a space."""
+        texts: list[bytes] = []
+        if self.asks_direction:
+            self.asks_direction = False
+            if action < 8:
+                self._low.step(_WAYS[action])
+                return self._settle(texts)
+            self._low.step(_ESCAPE)
+        may_leave, self._may_leave = self._may_leave, False
+        if action < 8:
+            self._low.step(_WAYS[action])
+        elif action < 16:
+            self._low.step(_WAYS[action - 8] - 32)
+        else:
+            self._command(action, may_leave, texts)
+            if self.asks_direction:
+                return b" ".join(texts)
+        return self._settle(texts)
+
+    def _command(self, action: int, may_leave: bool, texts: list[bytes]) -> None:
+        low, misc = self._low, self._misc
+        key = _SINGLE.get(action)
+        if key is not None:
+            low.step(key)
+            if misc[0]:
+                self._read(texts)
+                if action == _KICK:
+                    self.asks_direction = True
+                elif action == _UP:  # "Beware, there will be no return!": asking twice in a row means it
+                    low.step(ord("y") if may_leave else _ESCAPE)
+                    self._may_leave = not may_leave
+        elif action == _WAIT:
+            for digit in b"25s":
+                low.step(digit)
+        elif action == _EAT:
+            self._use(ord("e"), nethack.FOOD_CLASS, texts)
+        elif action == _QUAFF:
+            self._use(ord("q"), nethack.POTION_CLASS, texts)
+        elif action == _DROP:
+            self._drop(texts)
+        elif action == _CAST:
+            self._cast(texts)
+        elif action == _PRAY:
+            low.step(_META | ord("p"))
+            self._answer(ord("y"), texts)
+        elif action == _ENHANCE:
+            low.step(_META | ord("e"))
+            self._answer(ord("a"), texts)
+        # "more": every page is turned without being asked, so that there is nothing left to do
+
+    def _answer(self, key: int, texts: list[bytes]) -> bool:
+        """Answer an open question or menu; False if there is none."""
+        if not (self._misc[0] or self._misc[2]) or self._low.done():
+            return False
+        self._read(texts)
+        self._low.step(key)
+        return True
+
+    def _use(self, command: int, item_class: int, texts: list[bytes]) -> None:
+        """Eat or quaff the first carried thing of a class; what lies on the floor is declined."""
+        where = np.flatnonzero(self._classes == item_class)
+        if not len(where):
+            return
+        self._low.step(command)
+        for _ in range(4):
+            if not self._misc[0]:
+                return
+            if self._message[:9].tobytes() == b"What do y":
+                self._low.step(int(self._letters[where[0]]))
+                if command == ord("e"):
+                    self.meals += 1
+                return
+            self._read(texts)
+            self._low.step(ord("n"))
+
+    def _drop(self, texts: list[bytes]) -> None:
+        """Drop the first thing that the character did not start with; in a shop, agree to sell."""
+        for letter in self._letters.tolist():
+            if letter and letter not in self.initial_letters:
+                break
+        else:
+            return
+        self._low.step(ord("d"))
+        if not self._misc[0]:
+            return
+        self._low.step(letter)
+        for _ in range(6):
+            if self._low.done():
+                return
+            if self._misc[0]:
+                self._read(texts)
+                self._low.step(ord("y"))
+            elif self._misc[2]:
+                self._read(texts)
+                self._low.step(_ENTER)
+            else:
+                return
+
+    def _cast(self, texts: list[bytes]) -> None:
+        """Cast spell "a" at an adjacent monster, or at oneself where there is none."""
+        self._low.step(ord("Z"))
+        if not self._answer(ord("a"), texts):
+            return
+        if self._misc[0] and b"direction" in self._message.tobytes():
+            self._low.step(self._monster_key())
+
+    def _monster_key(self) -> int:
+        x, y = int(self._stats[0]), int(self._stats[1])
+        for way, (dy, dx) in enumerate(((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))):
+            row, column = y + dy, x + dx
+            if 0 <= row < 21 and 0 <= column < 79 and self._glyphs[row, column] < nethack.GLYPH_PET_OFF:
+                return _WAYS[way]
+        return ord(".")
+
+    def _read(self, texts: list[bytes]) -> None:
+        if self._message[0]:
+            text = self._message.tobytes().split(b"\0", 1)[0]
+            if not texts or texts[-1] != text:
+                texts.append(text)
+
+    def _settle(self, texts: list[bytes]) -> bytes:
+        """Turn pages and decline questions until the game waits for a command."""
+        low, misc = self._low, self._misc
+        self._read(texts)
+        for key in range(_MOST_KEYS):
+            if low.done():
+                self.done = True
+                break
+            if misc[2]:
+                low.step(_ENTER if key < _MOST_KEYS // 2 else _ESCAPE)
+            elif misc[0] or misc[1]:
+                low.step(_ESCAPE)
+            else:
+                break
+            self._read(texts)
+        return texts[0] if len(texts) == 1 else b" ".join(texts)
+
+    @property
+    def escaped(self) -> bool:
+        """The game is over because the character left the dungeon alive."""
+        return self.done and self._low.how_done() == nethack.ESCAPED
+
+    def oracle_level(self) -> tuple[int, int]:
+        """(dungeon number, level in it) of the Oracle, read from the game's own memory; for success criteria only."""
+        if self._library is None:
+            handle = ctypes.CDLL(self._nle.dlpath, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+            self._library = ctypes.addressof(ctypes.c_char.in_dll(handle, "dungeon_topology"))
+        number, level = ctypes.string_at(self._library, 2)
+        return number, level
+
+    def close(self) -> None:
+        self._nle.close()

@@ -1,0 +1,64 @@
+"""Where each feature of an observation lives: the sections of the ``state`` bag, the dense vector, facts and signs.
+
+The kernel in ``features`` writes by these offsets; tests read by them. Index 0 of a bag is padding.
+"""
+
+from __future__ import annotations
+
+from maestromotif.domains.contract import Bag, ObservationSpec
+from maestromotif.domains.nethack.glyphs import CROP_TOKENS
+from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
+
+__all__ = ["CROP", "DENSE_WIDTH", "MESSAGE_TOKENS", "MESSAGE_VOCABULARY", "OBSERVATION", "SECTIONS", "STATE_LENGTH", "TARGETS", "FACT", "SIGN"]
+
+CROP = 9  # width of the glyph crop around the character, squares
+TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "dead_end", "door")
+MESSAGE_TOKENS = 12  # words of the last messages, hashed
+MESSAGE_VOCABULARY = 1024
+DENSE_WIDTH = 28
+
+# name -> (number of entries in the bag, number of values of each entry)
+_SECTIONS: tuple[tuple[str, int, int], ...] = (
+    ("direction", len(TARGETS), 10),  # first step of the shortest path: 8 ways, 8 = here, 9 = none known
+    ("distance", len(TARGETS), 8),  # binned length of that path
+    ("beside_monster", 8, 1),
+    ("beside_terrain", 8, 14),
+    ("here", 1, 14),
+    ("hit_points", 1, 8),
+    ("depth", 1, 12),
+    ("branch", 1, 8),
+    ("experience", 1, 10),
+    ("hunger", 1, 7),
+    ("steps_here", 1, 8),
+    ("stuck", 1, 6),
+    ("searched", 1, 6),
+    ("new_squares", 1, 4),
+    ("monsters", 1, 5),
+    ("previous_action", 1, len(ACTIONS) + 1),
+    ("prompt", 1, 2),
+    ("bag_of_items", 18, 1),
+    ("message", MESSAGE_TOKENS, MESSAGE_VOCABULARY),
+)
+
+
+def _offsets() -> tuple[dict[str, tuple[int, int]], int, int]:
+    offsets: dict[str, tuple[int, int]] = {}
+    index, position = 1, 0
+    for name, count, values in _SECTIONS:
+        offsets[name] = (position, index)
+        position += count
+        index += values if name == "message" else count * values  # words share one vocabulary
+    return offsets, position, index
+
+
+# name -> (first position in the bag, first index of its vocabulary)
+SECTIONS, STATE_LENGTH, _STATE_SIZE = _offsets()
+FACT = {spec.name: column for column, spec in enumerate(FACTS) if spec.name != "message"}
+SIGN = {spec.name: column for column, spec in enumerate(SIGNS)}
+
+OBSERVATION = ObservationSpec(
+    bags={"view": Bag(CROP * CROP * CROP_TOKENS + 1, CROP * CROP), "state": Bag(_STATE_SIZE, STATE_LENGTH)},
+    dense=DENSE_WIDTH,
+    actions=len(ACTIONS),
+    skip=("state",),
+)

@@ -1,0 +1,86 @@
+"""What a NetHack message says: kills and sales; its words for the network; its normal form for reward models.
+
+Messages repeat, so each distinct one is read once and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULARY
+
+__all__ = ["MessageReader", "ReadMessage"]
+
+_KILL = re.compile(r"\bYou (?:kill|destroy|dispatch) ")
+_SOLD = re.compile(r"\bYou sold (?:(\d+) )?")
+_LOCKED = "This door is locked"
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[a-z]+")
+_KEEP = 100_000  # distinct messages kept before the cache starts anew
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """One distinct message.
+
+    Attributes:
+        text: as shown, pages joined.
+        normal: the reward input: numbers replaced by ``#``.
+        key: 46 bits of a hash of ``normal``; 0 for an empty message.
+        words: int16 ``[MESSAGE_TOKENS]`` hashed words, 0 for none.
+        kills, sold: how many it reports.
+        locked: it reports a locked door.
+        confident: it says that a skill of the character can be enhanced.
+    """
+
+    text: str
+    normal: str
+    key: int
+    words: NDArray[np.int16]
+    kills: int
+    sold: int
+    locked: bool
+    confident: bool
+
+
+class MessageReader:
+    """Reads messages, each distinct one once."""
+
+    def __init__(self) -> None:
+        self._cache: dict[bytes, ReadMessage] = {}
+        self.empty = self.read(b"")
+
+    def read(self, raw: bytes) -> ReadMessage:
+        """The meaning of a message, as bytes of the game."""
+        found = self._cache.get(raw)
+        if found is None:
+            if len(self._cache) >= _KEEP:
+                self._cache.clear()
+            found = self._cache[raw] = _read(raw.decode("latin-1").strip())
+        return found
+
+
+def _read(text: str) -> ReadMessage:
+    normal = _NUMBER.sub("#", text)
+    words = np.zeros(MESSAGE_TOKENS, np.int16)
+    for index, word in enumerate(_WORD.findall(normal.lower())[:MESSAGE_TOKENS]):
+        words[index] = 1 + _hash(word) % (MESSAGE_VOCABULARY - 1)
+    return ReadMessage(
+        text=text,
+        normal=normal,
+        key=(_hash(normal) >> 18) | 1 if normal else 0,
+        words=words,
+        kills=len(_KILL.findall(text)),
+        sold=sum(int(count or 1) for count in _SOLD.findall(text)),
+        locked=_LOCKED in text,
+        confident="confident in your" in text,
+    )
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("latin-1", "replace"), digest_size=8).digest(), "little")

@@ -1,0 +1,27 @@
+"""What a square can be. Plain ints in a module of their own, because compiled code can read those.
+
+Terrain is what lies under everything else, as far as it is known; flags say what else a glyph is, one bit each.
+"""
+
+UNKNOWN = 0
+SOLID = 1  # walls, bars, trees, water, lava, raised drawbridges
+FLOOR = 2
+DOORWAY = 3  # empty or broken door: can be crossed diagonally
+OPEN_DOOR = 4
+CLOSED_DOOR = 5
+STAIRS_DOWN = 6  # ladders too
+STAIRS_UP = 7
+ALTAR = 8
+FURNITURE = 9  # fountain, sink, throne, grave
+TRAP = 10  # to be walked around
+FALL = 11  # trap door or hole: a way down
+BOULDER = 12
+LOCKED_DOOR = 13  # a closed door that did not open
+TERRAINS = 14
+
+MONSTER = 1
+KEEPER = 2  # shopkeeper
+PEACEFUL = 4  # shopkeeper, priest, guard, watch, Oracle: not to be fought
+ITEM = 8  # worth walking to: what autopickup takes
+ORACLE = 16  # the Oracle, or a statue of a centaur of her centre
+OBJECT = 32
