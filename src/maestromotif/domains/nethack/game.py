@@ -16,6 +16,7 @@ import numpy as np
 from nle import nethack
 from numpy.typing import NDArray
 
+from maestromotif.domains.nethack.sharing import share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["BUFFERS", "Game", "OptionsFile"]
@@ -94,6 +95,7 @@ class Game:
         core, display = (int(word) for word in np.random.SeedSequence(seed).generate_state(2, np.uint32))
         self._low.set_initial_seeds(core, display, False, None)
         self._low.reset()
+        share_code(self._nle)
         self._library = None
         self.done = self.asks_direction = self._may_leave = False
         self.meals = 0
