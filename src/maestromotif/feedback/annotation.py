@@ -1,0 +1,159 @@
+"""The annotate stage: for each skill, pairs are sampled and judged, and the verdicts become a table of preferences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maestromotif.domains.contract import Domain
+from maestromotif.errors import ArtifactError
+from maestromotif.feedback.annotators import Annotator, ChatAnnotator, Judgement
+from maestromotif.feedback.config import AnnotateConfig
+from maestromotif.feedback.interactions import Progress
+from maestromotif.feedback.journal import Journal
+from maestromotif.feedback.judge import JudgeAnnotator
+from maestromotif.feedback.pairs import make_pair, sample_rows
+from maestromotif.feedback.tables import CaptionTable, PreferenceTable
+from maestromotif.files import write_atomically
+from maestromotif.llm.chat import ChatModel
+from maestromotif.skills import Skill, SkillSet
+from maestromotif.types import Pair, Preference, Verdict
+
+__all__ = ["SkillVerdicts", "annotate", "make_annotator", "sample_pairs"]
+
+# Judgements are made safe after so many or so many seconds, whatever comes first.
+_BATCH, _SECONDS = 512, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SkillVerdicts:
+    """What came of one skill."""
+
+    skill: str
+    counts: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def annotate(
+    domain: Domain,
+    skills: SkillSet,
+    captions_path: Path,
+    config: AnnotateConfig,
+    chat: ChatModel,
+    out: Path,
+    seed: int,
+    progress: Progress = lambda _fraction, _text: None,
+    concurrency: int = 8,
+) -> tuple[SkillVerdicts, ...]:
+    """For each skill write ``preferences-<skill>.parquet``, a card ``preferences-<skill>.json`` and ``transcript-<skill>.jsonl``.
+
+    A pair that was answered is not asked about again, also after the process was killed.
+
+    Args:
+        chat: who writes scoring programs (annotator "judge") or compares pairs (annotator "chat").
+        concurrency: calls at the same time (annotator "chat").
+
+    Raises:
+        ArtifactError: captions are missing, damaged, or too few.
+        ChatError, ProgramError: no answer, or no scoring program that works.
+    """
+    captions = CaptionTable.load(captions_path, domain)
+    if len(captions) < 2:
+        raise ArtifactError(f"{captions_path} holds fewer than two captions", "Raise steps in [collect]")
+    annotator = make_annotator(domain, config, chat, captions, concurrency, seed)
+    results = []
+    for number, skill in enumerate(skills):
+
+        def report(fraction: float, text: str, done: int = number) -> None:
+            progress((done + fraction) / len(skills), text)
+
+        results.append(_annotate_skill(domain, skill, captions, annotator, config, out, seed, report))
+    return tuple(results)
+
+
+def make_annotator(
+    domain: Domain, config: AnnotateConfig, chat: ChatModel, captions: CaptionTable, concurrency: int, seed: int
+) -> Annotator:
+    """The annotator that the configuration names."""
+    if config.annotator == "judge":
+        return JudgeAnnotator(domain, config, chat, captions, seed)
+    return ChatAnnotator(domain, config, chat, concurrency, seed)
+
+
+def sample_pairs(captions: CaptionTable, skill: Skill, num_pairs: int, seed: int) -> list[tuple[Pair, int, int]]:
+    """Pairs for a skill with the keys of their first and second caption; they do not depend on the other skills."""
+    name = int.from_bytes(hashlib.sha256(skill.id.encode()).digest()[:8], "big")
+    rows = sample_rows(captions, num_pairs, np.random.default_rng([seed % 2**63, name]))
+    pairs: dict[str, tuple[Pair, int, int]] = {}
+    for one, other in rows.tolist():
+        first, second = captions.caption(one), captions.caption(other)
+        pair = make_pair(first, second)
+        keys = int(captions.keys[one]), int(captions.keys[other])
+        pairs[pair.id] = (pair, *(keys if pair.first is first else keys[::-1]))
+    return list(pairs.values())
+
+
+def _annotate_skill(
+    domain: Domain,
+    skill: Skill,
+    captions: CaptionTable,
+    annotator: Annotator,
+    config: AnnotateConfig,
+    out: Path,
+    seed: int,
+    report: Progress,
+) -> SkillVerdicts:
+    report(0.0, f"{skill.id}: getting ready")
+    briefing = annotator.brief(skill)
+    if briefing.program:
+        write_atomically(out / f"judge-{skill.id}.py", briefing.program)
+    sampled = sample_pairs(captions, skill, config.pairs_per_skill, seed)
+    journal = Journal(out / f"transcript-{skill.id}.jsonl", {"skill": skill.id, "annotator": annotator.id, **briefing.transcript})
+    verdicts = journal.open()
+    asked = [pair for pair, _, _ in sampled if pair.id not in verdicts]
+
+    def keep(judgements: Sequence[Judgement]) -> None:
+        journal.append(judgements)
+        verdicts.update((one.pair.id, one.verdict) for one in judgements)
+        report(1.0 - (len(sampled) - sum(pair.id in verdicts for pair, _, _ in sampled)) / len(sampled), f"{skill.id}: pairs")
+
+    _in_batches(annotator.annotate(skill, briefing, asked) if asked else iter(()), keep)
+    rows = tuple(Preference(skill.id, pair.id, verdicts[pair.id], annotator.id) for pair, _, _ in sampled)
+    first, second = (np.array([entry[column] for entry in sampled], np.int64) for column in (1, 2))
+    counts = Counter(row.verdict.value for row in rows)
+    ordered = {verdict.value: counts[verdict.value] for verdict in Verdict}
+    PreferenceTable(rows, first, second).save(out / f"preferences-{skill.id}.parquet", domain, skill.id, {"verdicts": ordered})
+    warnings = (briefing.warning,) if briefing.warning else ()
+    card = {
+        "skill": skill.id,
+        "annotator": annotator.id,
+        "source": briefing.transcript.get("source", "endpoint"),
+        "pairs": len(rows),
+        "verdicts": ordered,
+        "warnings": list(warnings),
+    }
+    write_atomically(out / f"preferences-{skill.id}.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    report(1.0, f"{skill.id}: {len(rows):,} pairs, {ordered['tie'] / len(rows):.0%} ties")
+    return SkillVerdicts(skill.id, ordered, warnings)
+
+
+def _in_batches(judgements: Iterator[Judgement], keep: Callable[[Sequence[Judgement]], None]) -> None:
+    """Hand judgements on in batches, and the rest even if the annotator fails in between."""
+    batch: list[Judgement] = []
+    since = time.monotonic()
+    try:
+        for judgement in judgements:
+            batch.append(judgement)
+            if len(batch) >= _BATCH or time.monotonic() - since >= _SECONDS:
+                keep(batch)
+                batch, since = [], time.monotonic()
+    finally:
+        if batch:
+            keep(batch)
