@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from maestromotif.agents.cells import Cell
 from maestromotif.agents.config import EvaluateConfig
 from maestromotif.bench.stats import bootstrap_mean, permutation_test, wilson
 from maestromotif.skills import Skill, SkillSet
@@ -59,16 +60,11 @@ def summarise_calls(skill: Skill, calls: pa.Table, episodes: pa.Table, config: E
     }
 
 
-def compare_skills(skills: SkillSet, calls: Mapping[str, pa.Table], episodes: Mapping[str, int], config: EvaluateConfig) -> dict[str, Any]:
-    """Per skill: does the trained network's success rate per call exceed the others'? One-sided tests that permute episodes.
-
-    Args:
-        calls: per driving policy, its table of calls.
-        episodes: per driving policy, how many episodes were played.
-    """
+def compare_skills(skills: SkillSet, cells: Mapping[str, Cell], config: EvaluateConfig) -> dict[str, Any]:
+    """Per skill: does the trained network's success rate per call exceed the others'? One-sided tests that permute episodes."""
     tests: dict[str, Any] = {}
     for skill in skills:
-        counts = {policy: _per_episode(table, skill.id, episodes[policy]) for policy, table in calls.items()}
+        counts = {policy: _per_episode(cell.calls, skill.id, len(cell.episodes)) for policy, cell in cells.items()}
         tests[skill.id] = {}
         for other in counts:
             if other == "trained" or "trained" not in counts:
