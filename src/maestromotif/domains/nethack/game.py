@@ -6,6 +6,7 @@ joins its options with the player's name, so the file's own name ends in that na
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import os
 import tempfile
@@ -251,6 +252,8 @@ class Game:
         if self._library is None:
             handle = ctypes.CDLL(self._nle.dlpath, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
             self._library = ctypes.addressof(ctypes.c_char.in_dll(handle, "dungeon_topology"))
+            # ctypes never lets a library go, and the next reset refuses to load one that is still held.
+            _ctypes.dlclose(handle._handle)
         number, level = ctypes.string_at(self._library, 2)
         return number, level
 
