@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from maestromotif.errors import ProgramError
 from maestromotif.programs.vocabulary import BUILTINS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
 
-__all__ = ["MAX_DEPTH", "MAX_SOURCE", "check_source", "parse_checked"]
+__all__ = ["MAX_DEPTH", "MAX_SOURCE", "bound_names", "check_source", "parse_checked"]
 
 MAX_SOURCE = 65_536  # characters
 MAX_DEPTH = 60  # nesting of the syntax tree; a chain of elif counts once
@@ -93,7 +93,7 @@ def _parse(source: str, filename: str) -> ast.Module:
     return tree
 
 
-def _bound_names(tree: ast.AST) -> Iterator[str]:
+def bound_names(tree: ast.AST) -> Iterator[str]:
     """Every name that the program binds in any scope."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -137,7 +137,7 @@ class _Checker:
     def __init__(self, tree: ast.Module, names: frozenset[str]) -> None:
         self.tree = tree
         self.given = names
-        self.bound = set(_bound_names(tree))
+        self.bound = set(bound_names(tree))
         self.classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         self.own = set(_own_attributes(tree))
         self.attributes = real_attributes(names) | self.own

@@ -1,0 +1,312 @@
+"""What rewritten programs call instead of the bare operations: a fuel meter, and builtins whose cost is bounded.
+
+A meter is an iterator that hands out ``None`` a fixed number of times and then raises: one tick is one call into C, about
+20 ns. Work on large values burns one tick per 64 elements, so that fuel bounds memory as well as time.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sized
+from itertools import chain, islice, repeat
+from types import MappingProxyType
+from typing import Any
+
+from maestromotif.programs.vocabulary import EXCEPTIONS, MODULES, TYPES
+
+__all__ = ["FUEL", "MAX_BITS", "MAX_SIZE", "Meter", "OutOfFuel", "guarded_names"]
+
+FUEL = 20_000  # ticks that one environment step may use, at least
+MAX_SIZE = 100_000  # elements or characters of one value
+MAX_BITS = 4_096  # bits of one whole number
+_RESERVE = 4  # a meter is filled to this many times its fuel
+_INTEGERS = frozenset({int, bool})
+_PLAIN = frozenset({int, float, bool, str, type(None)})
+_TEXT_NODES = 2_000
+
+
+class OutOfFuel(BaseException):
+    """A program has done too much in one step. Not an ``Exception``: programs cannot catch it."""
+
+
+class _Dry:
+    def __iter__(self) -> Iterator[None]:
+        return self
+
+    def __next__(self) -> None:
+        raise OutOfFuel("too many loop turns and calls in one step")
+
+
+class Meter:
+    """Counts the work of one game's programs.
+
+    Attributes:
+        left: call it for the ticks that are left; 0 means that the last step ran dry. Changes with every ``refill``.
+    """
+
+    left: Callable[[], int]
+
+    def __init__(self, fuel: int = FUEL) -> None:
+        self.fuel = fuel
+        self._spaces: list[dict[str, Any]] = []
+        self.refill()
+
+    def refill(self) -> None:
+        """Fill to four times the fuel. To be called between two uses whenever less than ``fuel`` is left."""
+        reserve = repeat(None, self.fuel * _RESERVE)
+        self.left = reserve.__length_hint__
+        self._ticks = chain(reserve, _Dry())
+        for space in self._spaces:
+            space["$tick"] = self._ticks.__next__
+
+    def serve(self, space: dict[str, Any]) -> None:
+        """Let the program with this name space burn from here."""
+        self._spaces.append(space)
+        space["$tick"] = self._ticks.__next__
+
+    def burn(self, ticks: int) -> None:
+        next(islice(self._ticks, ticks, ticks), None)
+
+
+def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The builtins of one program, and the ``$`` names that its rewriting refers to."""
+    charge = _make_charge(meter)
+    constructors: dict[str, Any] = {
+        "dict": lambda *items, **named: charge(dict(*items, **named)),
+        "frozenset": lambda *items: charge(frozenset(*items)),
+        "list": lambda *items: charge(list(*items)),
+        "set": lambda *items: charge(set(*items)),
+        "str": lambda *values: charge(_text(values[0], str) if values else ""),
+        "tuple": lambda *items: charge(tuple(*items)),
+    }
+    builtins: dict[str, Any] = {
+        **{name: _BUILTINS[name] for name in _NATIVE | EXCEPTIONS | (TYPES - set(constructors))},
+        **constructors,
+        "__build_class__": _BUILTINS["__build_class__"],
+        "iter": lambda items: iter(items),
+        "pow": _pow,
+        "range": _range,
+        "repr": lambda value: charge(_text(value, repr)),
+        "round": _round,
+        "sorted": lambda items, *, key=None, reverse=False: charge(sorted(items, key=key, reverse=reverse)),
+        "sum": lambda items, start=0: _sum(charge(items), start),
+    }
+    hidden: dict[str, Any] = {
+        **{"$type_" + name: _BUILTINS[name] for name in constructors},
+        **{"$" + name: function for name, function in _operators(charge).items()},
+        **{"$" + name: function for name, function in _methods(charge).items()},
+        "$charge": charge,
+        "$plain": lambda value: value if type(value) in _PLAIN else _text(value, str),
+        "$repr": lambda value: charge(_text(value, repr)),
+        "$small": _small,
+        "$module_math": _MATH,
+        "$module_random": _random_module(generator, charge),
+        "$module_collections": _collections_module(charge),
+    }
+    return builtins, hidden
+
+
+def _make_charge(meter: Meter) -> Callable[[Any], Any]:
+    burn = meter.burn
+
+    def charge(value: Any) -> Any:
+        """The value itself, after burning fuel for its size."""
+        try:
+            size = len(value)
+        except TypeError:
+            return value
+        if size > MAX_SIZE:
+            raise ValueError(f"a value of {size} elements is larger than {MAX_SIZE}")
+        if size > 63:
+            burn(size >> 6)
+        return value
+
+    return charge
+
+
+def _bits(*numbers: int) -> None:
+    if sum(number.bit_length() for number in numbers) > MAX_BITS:
+        raise ValueError(f"a whole number of more than {MAX_BITS} bits")
+
+
+def _operators(charge: Callable[[Any], Any]) -> dict[str, Callable[[Any, Any], Any]]:
+    def sized(size: int) -> None:
+        if size > MAX_SIZE:
+            raise ValueError(f"a value of {size} elements is larger than {MAX_SIZE}")
+
+    def add(left: Any, right: Any) -> Any:
+        kind = type(left)
+        if kind is int or kind is float:
+            return left + right
+        if isinstance(left, Sized) and isinstance(right, Sized):
+            sized(len(left) + len(right))
+        return charge(left + right)
+
+    def iadd(left: Any, right: Any) -> Any:
+        kind = type(left)
+        if kind is int or kind is float:
+            return left + right
+        if not isinstance(right, Sized):
+            right = list(right) if isinstance(right, Iterator) else right
+        if isinstance(left, Sized) and isinstance(right, Sized):
+            sized(len(left) + len(right))
+        charge(right)
+        left += right
+        return left if type(left) is list else charge(left)
+
+    def mul(left: Any, right: Any) -> Any:
+        if type(left) is float or type(right) is float:
+            return left * right
+        if type(left) in _INTEGERS and type(right) in _INTEGERS:
+            _bits(left, right)
+            return left * right
+        value, times = (right, left) if type(left) in _INTEGERS else (left, right)
+        if isinstance(value, Sized) and type(times) in _INTEGERS:
+            sized(len(value) * max(times, 0))
+        return charge(left * right)
+
+    def mod(left: Any, right: Any) -> Any:
+        if isinstance(left, str):
+            raise TypeError("formatting with % is not available; use an f-string")
+        return left % right
+
+    return {"add": add, "iadd": iadd, "mul": mul, "mod": mod, "pow": _pow, "lshift": _lshift}
+
+
+def _pow(base: Any, exponent: Any) -> Any:
+    if type(base) in _INTEGERS and type(exponent) in _INTEGERS and exponent > 0 and base.bit_length() * exponent > MAX_BITS:
+        raise ValueError(f"a whole number of more than {MAX_BITS} bits")
+    return base**exponent
+
+
+def _lshift(value: Any, places: Any) -> Any:
+    if places > MAX_BITS or value.bit_length() + places > MAX_BITS:
+        raise ValueError(f"a whole number of more than {MAX_BITS} bits")
+    return value << places
+
+
+def _small(value: Any) -> Any:
+    if type(value) not in (int, float, bool) or abs(value) > 64:
+        raise ValueError("write this assignment out as target = target * value")
+    return value
+
+
+def _range(*bounds: int) -> range:
+    value = range(*bounds)
+    if value and (value[-1] - value[0]) // value.step >= MAX_SIZE:
+        raise ValueError(f"a range of more than {MAX_SIZE} numbers")
+    return value
+
+
+def _round(number: Any, digits: int | None = None) -> Any:
+    return round(number) if digits is None else round(number, max(-20, min(20, digits)))
+
+
+def _sum(items: Any, start: Any) -> Any:
+    if type(start) not in (int, float, bool):
+        raise TypeError("sum adds numbers; use a loop or a comprehension to join lists")
+    return sum(items, start)
+
+
+def _text(value: Any, render: Callable[[Any], str]) -> str:
+    """Text of a plain value or of a container of plain values; the number of parts is bounded first."""
+    if type(value) in _PLAIN or isinstance(value, Exception):
+        return render(value)
+    todo, parts = [value], 0
+    while todo:
+        part = todo.pop()
+        parts += 1
+        if parts > _TEXT_NODES:
+            raise ValueError(f"a value of more than {_TEXT_NODES} parts cannot be made into text")
+        if isinstance(part, dict):
+            todo.extend(islice(part, _TEXT_NODES))
+            todo.extend(islice(part.values(), _TEXT_NODES))
+        elif isinstance(part, list | tuple | set | frozenset | deque):
+            todo.extend(islice(part, _TEXT_NODES))
+        elif type(part) not in _PLAIN:
+            raise TypeError("only plain values can be made into text")
+    return render(value)
+
+
+def _methods(charge: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
+    def bounded(items: Any) -> Any:
+        # A copy, so that a container is never fed from an iterator over itself.
+        return charge(items if isinstance(items, Sized) else list(items))
+
+    def join(text: Any, *items: Any, **named: Any) -> Any:
+        if type(text) is not str or len(items) != 1:
+            return text.join(*items, **named)
+        parts = list(items[0])
+        if sum(len(part) + len(text) for part in parts) > MAX_SIZE:
+            raise ValueError(f"a text longer than {MAX_SIZE}")
+        return charge(text.join(parts))
+
+    def replace(text: Any, *values: Any, **named: Any) -> Any:
+        if type(text) is not str or len(values) < 2:
+            return text.replace(*values, **named)
+        old, new = values[:2]
+        if len(text) + text.count(old) * len(new) > MAX_SIZE:
+            raise ValueError(f"a text longer than {MAX_SIZE}")
+        return charge(text.replace(*values))
+
+    def extend(target: Any, *items: Any, **named: Any) -> Any:
+        if type(target) not in (list, deque) or len(items) != 1:
+            return target.extend(*items, **named)
+        more = bounded(items[0])
+        charge(target)
+        return target.extend(more)
+
+    def extendleft(target: Any, *items: Any, **named: Any) -> Any:
+        if type(target) is not deque or len(items) != 1:
+            return target.extendleft(*items, **named)
+        more = bounded(items[0])
+        charge(target)
+        return target.extendleft(more)
+
+    def update(target: Any, *items: Any, **named: Any) -> Any:
+        if not isinstance(target, dict | set):
+            return target.update(*items, **named)
+        charge(target)
+        return target.update(*(bounded(part) for part in items), **named)
+
+    return {"join": join, "replace": replace, "extend": extend, "extendleft": extendleft, "update": update}
+
+
+def _module(name: str, members: dict[str, Any]) -> Any:
+    """An object with read-only members: slots leave an instance no room for others."""
+    wrapped = {key: staticmethod(value) if callable(value) else value for key, value in members.items()}
+    return type(name, (), {"__slots__": (), **wrapped})()
+
+
+def _random_module(generator: random.Random, charge: Callable[[Any], Any]) -> Any:
+    members: dict[str, Any] = {name: getattr(generator, name) for name in MODULES["random"]}
+
+    def choices(population: Any, weights: Any = None, *, cum_weights: Any = None, k: int = 1) -> Any:
+        if k > MAX_SIZE:
+            raise ValueError(f"more than {MAX_SIZE} choices")
+        return charge(generator.choices(population, weights, cum_weights=cum_weights, k=k))
+
+    def sample(population: Any, k: int) -> Any:
+        return charge(generator.sample(population, k))
+
+    def shuffle(items: Any) -> None:
+        generator.shuffle(charge(items))
+
+    return _module("random", members | {"choices": choices, "sample": sample, "shuffle": shuffle})
+
+
+def _collections_module(charge: Callable[[Any], Any]) -> Any:
+    def make_deque(items: Any = (), maxlen: int | None = None) -> Any:
+        return charge(deque(items, maxlen))
+
+    return _module("collections", {"Counter": Counter, "defaultdict": defaultdict, "deque": make_deque})
+
+
+_BUILTINS: MappingProxyType[str, Any] = MappingProxyType(dict(vars(__import__("builtins"))))
+_NATIVE = frozenset(
+    {"abs", "all", "any", "classmethod", "divmod", "enumerate", "filter", "isinstance", "len", "map", "max", "min", "next", "object"}
+    | {"property", "reversed", "staticmethod", "zip"}
+)
+_MATH = _module("math", {name: getattr(math, name) for name in MODULES["math"]})
