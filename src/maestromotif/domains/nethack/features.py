@@ -29,8 +29,9 @@ DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
 
 VISITED, SEARCHED_SHIFT = 1, 1  # bits of ``marks``: stood upon; searches made there (7 bits)
 
-T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_DEAD_END, T_DOOR = range(len(TARGETS))
-DEAD_END_SEARCHES = 40  # after so many searches a dead end is given up
+T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_SPOT, T_DOOR = range(len(TARGETS))
+DEAD_END_SEARCHES = 60  # after so many searches a dead end is given up
+WALL_SEARCHES = 15  # and any other place
 
 (_P_DIR, _I_DIR), (_P_DIST, _I_DIST) = SECTIONS["direction"], SECTIONS["distance"]
 (_P_MON, _I_MON), (_P_TER, _I_TER), (_P_HERE, _I_HERE) = SECTIONS["beside_monster"], SECTIONS["beside_terrain"], SECTIONS["here"]
@@ -214,20 +215,28 @@ def _frontier(terrain: Any, marks: Any, y: int, x: int) -> bool:
 
 
 @numba.njit(cache=True)
-def _dead_end(terrain: Any, marks: Any, y: int, x: int) -> bool:
-    """A visited corridor or doorway with at most one way on, not yet searched in vain."""
-    if not marks[y, x] & VISITED or (marks[y, x] >> SEARCHED_SHIFT) >= DEAD_END_SEARCHES:
-        return False
-    ways, unknown = 0, 0
+def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
+    """Is this a good place to search? 2: a visited end of a corridor; 1: a place beside walls or rock; 0: searched enough."""
+    searched = marks[y, x] >> SEARCHED_SHIFT
+    if not marks[y, x] & VISITED or searched >= DEAD_END_SEARCHES:
+        return 0
+    ways, unknown, blocked, last = 0, 0, 0, -1
     for way in range(8):
         ny, nx = y + DY[way], x + DX[way]
         if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
             continue
         if _walkable(terrain[ny, nx]):
+            if last >= 0 and abs(DY[way] - DY[last]) + abs(DX[way] - DX[last]) == 1:
+                ways -= 1  # two squares beside each other lead the same way
             ways += 1
+            last = way
         elif terrain[ny, nx] == squares.UNKNOWN:
             unknown += 1
-    return ways <= 1 and unknown >= 3
+        else:
+            blocked += 1
+    if ways <= 1 and unknown >= 3:
+        return 2
+    return 1 if unknown + blocked > 0 and searched < WALL_SEARCHES else 0
 
 
 @numba.njit(cache=True)
@@ -240,6 +249,7 @@ def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: A
     distances[:] = UNREACHED
     first[:] = 255
     missing = len(ways)
+    wall_way, wall_distance = NO_WAY, UNREACHED
     head, tail = 0, 1
     queue[0, 0], queue[0, 1], queue[0, 2] = me_y, me_x, 0
     first[me_y, me_x] = HERE
@@ -262,8 +272,11 @@ def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: A
                 hit = kind == squares.ALTAR
             elif target == T_ITEM:
                 hit = distance > 0 and FLAGS_OF[glyphs[y, x]] & squares.ITEM != 0
-            elif target == T_DEAD_END:
-                hit = _dead_end(terrain, marks, y, x)
+            elif target == T_SPOT:
+                spot = _search_spot(terrain, marks, y, x)
+                hit = spot == 2
+                if spot == 1 and wall_way == NO_WAY:
+                    wall_way, wall_distance = way_here, distance
             else:
                 for way in range(4):
                     ny, nx = y + DY[way], x + DX[way]
@@ -286,6 +299,8 @@ def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: A
             first[ny, nx] = way if way_here == HERE else way_here
             queue[tail, 0], queue[tail, 1], queue[tail, 2] = ny, nx, distance + 1
             tail += 1
+    if ways[T_SPOT] == NO_WAY:
+        ways[T_SPOT], distances[T_SPOT] = wall_way, min(wall_distance, UNREACHED)
 
 
 @numba.njit(cache=True)
@@ -391,13 +406,14 @@ def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: in
         by, bx = me_y + DY[bump], me_x + DX[bump]
         if 0 <= bx < COLUMNS and 0 <= by < ROWS and terrain[by, bx] == squares.CLOSED_DOOR:
             terrain[by, bx] = squares.LOCKED_DOOR
-    searched = np.int64(marks[me_y, me_x] >> SEARCHED_SHIFT)
-    if action == WAIT_ACTION:
-        searched = min(searched + 20, 120)
-    elif action == SEARCH_ACTION:
-        searched = min(searched + 1, 120)
-    marks[me_y, me_x] = VISITED | (searched << SEARCHED_SHIFT)
-    return searched
+    marks[me_y, me_x] |= VISITED
+    more = 20 if action == WAIT_ACTION else 1 if action == SEARCH_ACTION else 0
+    if more:  # a search covers the neighbours; counting one square further spreads searches out
+        for y in range(max(0, me_y - 2), min(ROWS, me_y + 3)):
+            for x in range(max(0, me_x - 2), min(COLUMNS, me_x + 3)):
+                searched = min((marks[y, x] >> SEARCHED_SHIFT) + more, 120)
+                marks[y, x] = (marks[y, x] & VISITED) | (searched << SEARCHED_SHIFT)
+    return np.int64(marks[me_y, me_x] >> SEARCHED_SHIFT)
 
 
 @numba.njit(cache=True)

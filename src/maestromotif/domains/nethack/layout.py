@@ -12,7 +12,7 @@ from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 __all__ = ["CROP", "DENSE_WIDTH", "MESSAGE_TOKENS", "MESSAGE_VOCABULARY", "OBSERVATION", "SECTIONS", "STATE_LENGTH", "TARGETS", "FACT", "SIGN"]
 
 CROP = 9  # width of the glyph crop around the character, squares
-TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "dead_end", "door")
+TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "search_spot", "door")
 MESSAGE_TOKENS = 12  # words of the last messages, hashed
 MESSAGE_VOCABULARY = 1024
 DENSE_WIDTH = 28
