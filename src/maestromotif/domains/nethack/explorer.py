@@ -1,8 +1,9 @@
 """A scripted player that moves sensibly, so that captions worth comparing are seen before anything has been trained.
 
-It explores levels, fights what stands next to it, takes stairs both ways, walks over items, enters shops by walking to what lies there,
-drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry and prays when weak. A share of its moves is random: a
-policy in training will do such things too, and its captions must not be foreign to the reward models.
+It explores levels, fights what stands next to it, takes stairs both ways, walks over items, enters shops by walking to what
+lies there, drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry and prays when weak. A
+share of its moves is random: a policy in training will do such things too, and its captions must not be foreign to the reward
+models.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _Player:
         self._traded: dict[tuple[str, int], int] = {}
 
     def act(self, env: NetHackEnv, game: int) -> int:
-        facts = env.facts(game)
+        facts: Facts = env.facts(game)
         if facts.steps <= self._steps:
             self._begin()
         self._steps = facts.steps
@@ -168,7 +169,7 @@ class _Player:
     def _look_for_more(self, env: NetHackEnv, game: int) -> int:
         """Everything open has been seen: kick locked doors and search dead ends."""
         rng = self._rng
-        door, end = env.path_direction(game, "door"), env.path_direction(game, "dead_end")
+        door, end = env.path_direction(game, "door"), env.path_direction(game, "search_spot")
         if door == _HERE and rng.random() < 0.8:
             self._door_way = rng.randrange(4)
             return _KICK
