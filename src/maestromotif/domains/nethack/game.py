@@ -101,7 +101,8 @@ class Game:
         self.done = self.asks_direction = self._may_leave = False
         self.meals = 0
         text = self._settle([])
-        self.initial_letters = frozenset(self._letters[self._letters > 0].tolist())
+        # Gold is counted elsewhere and is no item to be dropped or sold.
+        self.initial_letters = frozenset(self._letters[self._letters > 0].tolist()) | {ord("$")}
         return text
 
     def step(self, action: int) -> bytes:
@@ -194,12 +195,12 @@ class Game:
         for _ in range(6):
             if self._low.done():
                 return
-            if self._misc[0]:
-                self._read(texts)
-                self._low.step(ord("y"))
-            elif self._misc[2]:
+            if self._misc[2]:  # a page to be turned before the question, although the question is already flagged
                 self._read(texts)
                 self._low.step(_ENTER)
+            elif self._misc[0]:
+                self._read(texts)
+                self._low.step(ord("y"))
             else:
                 return
 
