@@ -50,7 +50,6 @@ def annotate(
     out: Path,
     seed: int,
     progress: Progress = lambda _fraction, _text: None,
-    concurrency: int = 8,
 ) -> tuple[SkillVerdicts, ...]:
     """For each skill write ``preferences-<skill>.parquet``, a card ``preferences-<skill>.json`` and ``transcript-<skill>.jsonl``.
 
@@ -58,7 +57,6 @@ def annotate(
 
     Args:
         chat: who writes scoring programs (annotator "judge") or compares pairs (annotator "chat").
-        concurrency: calls at the same time (annotator "chat").
 
     Raises:
         ArtifactError: captions are missing, damaged, or too few.
@@ -67,7 +65,7 @@ def annotate(
     captions = CaptionTable.load(captions_path, domain)
     if len(captions) < 2:
         raise ArtifactError(f"{captions_path} holds fewer than two captions", "Raise steps in [collect]")
-    annotator = make_annotator(domain, config, chat, captions, concurrency, seed)
+    annotator = make_annotator(domain, config, chat, captions, seed)
     results = []
     for number, skill in enumerate(skills):
 
@@ -78,13 +76,11 @@ def annotate(
     return tuple(results)
 
 
-def make_annotator(
-    domain: Domain, config: AnnotateConfig, chat: ChatModel, captions: CaptionTable, concurrency: int, seed: int
-) -> Annotator:
+def make_annotator(domain: Domain, config: AnnotateConfig, chat: ChatModel, captions: CaptionTable, seed: int) -> Annotator:
     """The annotator that the configuration names."""
     if config.annotator == "judge":
         return JudgeAnnotator(domain, config, chat, captions, seed)
-    return ChatAnnotator(domain, config, chat, concurrency, seed)
+    return ChatAnnotator(domain, config, chat, seed)
 
 
 def sample_pairs(captions: CaptionTable, skill: Skill, num_pairs: int, seed: int) -> list[tuple[Pair, int, int]]:
@@ -114,7 +110,7 @@ def _annotate_skill(
     briefing = annotator.brief(skill)
     if briefing.program:
         write_atomically(out / f"judge-{skill.id}.py", briefing.program)
-    sampled = sample_pairs(captions, skill, config.pairs_per_skill, seed)
+    sampled = sample_pairs(captions, skill, config.pairs, seed)
     journal = Journal(out / f"transcript-{skill.id}.jsonl", {"skill": skill.id, "annotator": annotator.id, **briefing.transcript})
     verdicts = journal.open()
     asked = [pair for pair, _, _ in sampled if pair.id not in verdicts]

@@ -66,11 +66,10 @@ class Annotator(Protocol):
 class ChatAnnotator:
     """Asks the model about each pair: reasons first, then a verdict line; one more question if there is none."""
 
-    def __init__(self, domain: Domain, config: AnnotateConfig, chat: ChatModel, concurrency: int, seed: int) -> None:
+    def __init__(self, domain: Domain, config: AnnotateConfig, chat: ChatModel, seed: int) -> None:
         self._domain = domain
         self._config = config
         self._chat = chat
-        self._concurrency = concurrency
         self._seed = seed
         self.id = f"chat:{chat.id}"
 
@@ -78,7 +77,7 @@ class ChatAnnotator:
         return Briefing({"system": _system(self._domain), "preference": skill.preference_text})
 
     def annotate(self, skill: Skill, briefing: Briefing, pairs: Sequence[Pair]) -> Iterator[Judgement]:
-        for _, judgement in map_concurrently(lambda pair: self._ask(skill, pair), pairs, self._concurrency):
+        for _, judgement in map_concurrently(lambda pair: self._ask(skill, pair), pairs, self._config.concurrency):
             yield judgement
 
     def _ask(self, skill: Skill, pair: Pair) -> Judgement:

@@ -29,7 +29,8 @@ class AnnotateConfig(BaseModel):
         description="'judge': the model writes one scoring program for each skill, which then compares all pairs; "
         "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
     )
-    pairs_per_skill: int = Field(6_000, ge=1, description="Pairs of captions compared for each skill.")
+    pairs: int = Field(6_000, ge=1, description="Pairs of captions compared for each skill.")
+    concurrency: int = Field(8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
     temperature: float = Field(0.1, ge=0, le=2, description="Sampling temperature of the model.")
     top_p: float = Field(0.95, gt=0, le=1, description="Nucleus of the model's sampling.")
     max_tokens: int = Field(4_096, ge=1, description="Longest answer, in tokens.")

@@ -29,7 +29,6 @@ class ChatConfig(BaseModel):
     max_retries: int = Field(5, ge=0, le=20, description="Further tries on timeouts, lost connections, 429 and 5xx.")
     backoff: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each.")
     max_backoff: float = Field(60.0, ge=0, description="Longest wait before a retry.")
-    concurrency: int = Field(8, ge=1, le=256, description="Calls at the same time.")
     max_calls: int | None = Field(None, ge=0, description="Stop after so many calls of one command.")
     max_total_tokens: int | None = Field(None, ge=0, description="Stop after so many tokens of one command.")
     omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = Field((), description="Parameters the endpoint refuses.")

@@ -28,6 +28,13 @@ class RewardConfig(BaseModel):
     threshold_quantile: float = Field(
         0.85, ge=0, lt=1, description="Rewards below this quantile over distinct captions are zero; a skill may name its own."
     )
+    better_than_nothing: float = Field(
+        0.75,
+        ge=0,
+        lt=1,
+        description="A caption earns only if the model finds it better than one in which nothing happened with at least this "
+        "probability; 0: the paper. Where most captions mean nothing to a skill, a quantile alone would pay for noise.",
+    )
     contrast: float = Field(
         1.0, ge=1, le=10, description="1: the paper. Above 1, small rewards shrink as (reward / top reward) ** (contrast - 1)."
     )

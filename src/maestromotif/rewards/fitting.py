@@ -86,7 +86,9 @@ def fit(
 
             pairs_P, target_P = _join(preferences, captions, path, captions_path)
             result = fit_bradley_terry(corpus, pairs_P, target_P, config, _seed_of(seed, skill), report)
-            shaping = fit_shaping(raw_rewards(result.model, corpus), quantile, config.threshold, config.contrast, config.clip, config.scale)
+            raw_N = raw_rewards(result.model, corpus)
+            least = _least_raw(captions, raw_N, config.better_than_nothing)
+            shaping = fit_shaping(raw_N, quantile, config.threshold, config.contrast, config.clip, config.scale, least)
             card = _card(domain, skill, config, captions, corpus, preferences, result, shaping, quantile)
             save_model(result.model, out, skill.id, {**card, "made_by": made_by, "fingerprint": fingerprint})
             done = SkillFit(skill.id, result.agreement, tuple(card["warnings"]))
@@ -123,10 +125,16 @@ def _join(
         raise ArtifactError(problem, "Run `maestromotif annotate` again") from error
     if len(pairs) < _LEAST_PAIRS:
         problem = f"{path} holds {len(pairs)} usable preferences, fewer than {_LEAST_PAIRS}"
-        raise ArtifactError(
-            problem, "Raise steps in [collect] or pairs_per_skill in [annotate], or see the transcript for unparsed answers"
-        )
+        raise ArtifactError(problem, "Raise steps in [collect] or pairs in [annotate], or see the transcript for unparsed answers")
     return np.array(pairs, np.int64), target_P[usable_P]
+
+
+def _least_raw(captions: CaptionTable, raw_N: Floats, probability: float) -> float:
+    """The raw reward that beats the caption in which nothing happened with this probability, by Bradley-Terry's own measure."""
+    nothing = [row for row, message in enumerate(captions.messages) if not message.strip() and not captions.signs[row].any()]
+    if not nothing or probability == 0.0:
+        return -math.inf
+    return float(raw_N[nothing].max()) + math.log(probability / (1.0 - probability))
 
 
 def _card(

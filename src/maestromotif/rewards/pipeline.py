@@ -6,6 +6,7 @@ time, with the constants that were fitted over the distinct captions of the inte
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,14 +56,24 @@ class Shaping:
 
 
 def fit_shaping(
-    raw_N: Floats, quantile: float, threshold: Threshold = "soft", contrast: float = 1.0, clip: float = 10.0, scale: float = 0.1
+    raw_N: Floats,
+    quantile: float,
+    threshold: Threshold = "soft",
+    contrast: float = 1.0,
+    clip: float = 10.0,
+    scale: float = 0.1,
+    least_raw: float = -math.inf,
 ) -> Shaping:
-    """Constants from the raw rewards of the distinct captions, each counting once (paper, section on reward shaping)."""
+    """Constants from the raw rewards of the distinct captions, each counting once (paper, section on reward shaping).
+
+    Args:
+        least_raw: the cut is not below this raw reward, wherever the quantile lies.
+    """
     mean, std = float(np.mean(raw_N)), float(np.std(raw_N))
     if not std > 1e-8:
         std = 1.0  # a constant reward: everything becomes zero under the threshold
     normalised_N = (raw_N - mean) / std
-    cut = float(np.quantile(normalised_N, quantile))
+    cut = max(float(np.quantile(normalised_N, quantile)), (least_raw - mean) / std)
     above_N = normalised_N[normalised_N > cut]
     top = float(above_N.max()) if len(above_N) else 0.0
     if threshold == "soft" and len(above_N):
