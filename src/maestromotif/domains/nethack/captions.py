@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.nethack.facts import NetHackFacts
+from maestromotif.domains.contract import Facts
 from maestromotif.domains.nethack.vocabulary import SIGNS
 
 __all__ = ["caption_text", "sign_code"]
@@ -22,7 +22,7 @@ def sign_code(signs_BS: NDArray[np.int64]) -> NDArray[np.int64]:
     return signs_BS @ _WEIGHTS
 
 
-def caption_text(previous: str, message: str, signs: tuple[int, ...], facts: NetHackFacts) -> str:
+def caption_text(previous: str, message: str, signs: tuple[int, ...], facts: Facts) -> str:
     """The caption that a judge reads; every sign is told in words, with the present value where there is one."""
     value = {spec.name: spec.values[index] for spec, index in zip(SIGNS, signs, strict=True)}
 
@@ -32,7 +32,7 @@ def caption_text(previous: str, message: str, signs: tuple[int, ...], facts: Net
     lines = [
         f"Previous message: {previous or '(none)'}",
         f"Message: {message or '(none)'}",
-        "Dungeon level: " + told("level", {"deeper": "went down", "higher": "went up", "left the dungeon": "left the dungeon"}, facts.depth),
+        "Dungeon level: " + told("level", {"deeper": "went down", "higher": "went up", "left the dungeon": "left it"}, facts.depth),
         "Gold: " + told("gold", {"more": "went up", "less": "went down"}, facts.gold),
         "Hit points: " + told("hit_points", {"more": "went up", "less": "went down"}, f"{facts.hp} of {facts.max_hp}"),
         "Experience level: " + told("experience", {"more": "went up", "less": "went down"}, facts.experience_level),

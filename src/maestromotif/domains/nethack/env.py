@@ -63,12 +63,10 @@ class NetHackEnv(DomainEnv):
         self.observation = OBSERVATION.allocate(num_games)
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._mask = mask
-        self._raw = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
+        self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
         assert set(self._raw) == set(BUFFERS)
         self._options = OptionsFile(character, extra_options)
-        self.games = [
-            Game({name: array[game] for name, array in self._raw.items()}, self._options, wizard) for game in range(num_games)
-        ]
+        self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options, wizard) for game in range(num_games)]
         self._memory = features.new_memory(num_games, window)
         self._inputs = features.Inputs(
             self._raw["glyphs"],
@@ -154,9 +152,7 @@ class NetHackEnv(DomainEnv):
     def _refresh(self, games: NDArray[np.int64]) -> None:
         if len(games):
             observation = self.observation
-            outputs = features.Outputs(
-                observation["view"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS
-            )
+            outputs = features.Outputs(observation["view"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS)
             features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
             self._read_inventory(games)
             if self._mask:

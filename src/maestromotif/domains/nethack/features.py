@@ -6,7 +6,8 @@ Everything here is compiled by numba and works on preallocated arrays; no Python
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -59,13 +60,21 @@ UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION = (ACTIONS.index(name) for na
 STATS = 5  # level, gold, hit points, experience level, hunger: what signs compare
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiled(function: _Function) -> _Function:
+    """numba's njit with the types kept; compiled code is cached beside this file."""
+    return cast(_Function, numba.njit(cache=True)(function))
+
+
 class Memory(NamedTuple):
     """What each game remembers between steps. Arrays begin with the game axis."""
 
     terrain: NDArray[np.uint8]  # [B, LEVELS, 21, 79]
     marks: NDArray[np.uint8]  # [B, LEVELS, 21, 79]: stood upon; searches made there
     level_ids: NDArray[np.int64]  # [B, LEVELS]
-    counts: NDArray[np.int64]  # [B, LEVELS, 6]: steps, kills, seen squares, stairs down, stairs up, altars
+    counts: NDArray[np.int64]  # [B, LEVELS, 7]: steps, kills, seen squares, stairs down, stairs up, altars, falls
     slot: NDArray[np.int64]  # [B]: slot of the present level
     visited: NDArray[np.int64]  # [B]: levels visited
     glyphs: NDArray[np.int16]  # [B, 21, 79]: as of the last look
@@ -76,8 +85,7 @@ class Memory(NamedTuple):
     ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
     distances: NDArray[np.int64]  # [B, targets]
     beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
-    first: NDArray[np.uint8]  # [21, 79]: scratch
-    queue: NDArray[np.int64]  # [21 * 79, 3]: scratch
+    scratch: tuple[NDArray[np.uint8], NDArray[np.int64]]  # [21, 79] and [21 * 79, 3]
 
 
 class Inputs(NamedTuple):
@@ -110,7 +118,7 @@ def new_memory(games: int, window: int) -> Memory:
         np.zeros(maps, np.uint8),
         np.zeros(maps, np.uint8),
         np.full((games, LEVELS), -1, np.int64),
-        np.zeros((games, LEVELS, 6), np.int64),
+        np.zeros((games, LEVELS, 7), np.int64),
         np.zeros(games, np.int64),
         np.zeros(games, np.int64),
         np.zeros((games, ROWS, COLUMNS), np.int16),
@@ -121,8 +129,7 @@ def new_memory(games: int, window: int) -> Memory:
         np.full((games, len(TARGETS)), NO_WAY, np.int64),
         np.full((games, len(TARGETS)), UNREACHED, np.int64),
         np.zeros(games, np.int64),
-        np.zeros((ROWS, COLUMNS), np.uint8),
-        np.zeros((ROWS * COLUMNS, 3), np.int64),
+        (np.zeros((ROWS, COLUMNS), np.uint8), np.zeros((ROWS * COLUMNS, 3), np.int64)),
     )
 
 
@@ -133,12 +140,12 @@ def forget(memory: Memory, game: int) -> None:
         array[game] = 0
 
 
-@numba.njit(cache=True, inline="always")
+@_compiled
 def _walkable(terrain: int) -> bool:
     return (2 <= terrain <= 9) or terrain == 11
 
 
-@numba.njit(cache=True)
+@_compiled
 def _bin(value: int, steps: tuple[int, ...]) -> int:
     for index, step in enumerate(steps):
         if value < step:
@@ -146,7 +153,7 @@ def _bin(value: int, steps: tuple[int, ...]) -> int:
     return len(steps)
 
 
-@numba.njit(cache=True)
+@_compiled
 def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any, visited: int) -> tuple[int, int]:
     """Find or make the memory slot of a level; returns (slot, number of levels visited)."""
     for index in range(LEVELS):
@@ -160,7 +167,7 @@ def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any,
     return slot, visited + 1
 
 
-@numba.njit(cache=True)
+@_compiled
 def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any) -> None:
     """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars."""
     for y in range(ROWS):
@@ -169,8 +176,8 @@ def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me
             if not whole and glyph == previous[y, x]:
                 continue
             previous[y, x] = glyph
-            known = np.int64(TERRAIN_OF[glyph])
-            old = np.int64(terrain[y, x])
+            known = int(TERRAIN_OF[glyph])
+            old = int(terrain[y, x])
             if known == squares.UNKNOWN:
                 if old == squares.UNKNOWN and FLAGS_OF[glyph] != 0:
                     known = squares.FLOOR  # something stands there, so it can be stood upon
@@ -190,6 +197,8 @@ def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me
                 seen[2] += 1
             elif known == squares.ALTAR:
                 seen[3] += 1
+            elif known == squares.FALL:
+                counts[6] += 1
             terrain[y, x] = known
     counts[2] += seen[0]
     counts[3] += seen[1]
@@ -197,12 +206,12 @@ def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me
     counts[5] += seen[3]
 
 
-@numba.njit(cache=True)
+@_compiled
 def _is_door(terrain: int) -> bool:
     return terrain in (squares.OPEN_DOOR, squares.CLOSED_DOOR, squares.LOCKED_DOOR)
 
 
-@numba.njit(cache=True)
+@_compiled
 def _frontier(terrain: Any, marks: Any, y: int, x: int) -> bool:
     """A square never stood upon that borders on something never seen."""
     if marks[y, x] & VISITED:
@@ -214,7 +223,7 @@ def _frontier(terrain: Any, marks: Any, y: int, x: int) -> bool:
     return False
 
 
-@numba.njit(cache=True)
+@_compiled
 def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
     """Is this a good place to search? 2: a visited end of a corridor; 1: a place beside walls or rock; 0: searched enough."""
     searched = marks[y, x] >> SEARCHED_SHIFT
@@ -239,17 +248,20 @@ def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
     return 1 if unknown + blocked > 0 and searched < WALL_SEARCHES else 0
 
 
-@numba.njit(cache=True)
-def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: Any, distances: Any, first: Any, queue: Any) -> None:
-    """Breadth-first search from the character to the nearest square of each target kind.
+@_compiled
+def _search(
+    terrain: Any, marks: Any, glyphs: Any, counts: Any, items: int, me_y: int, me_x: int, ways: Any, distances: Any, scratch: Any
+) -> None:
+    """Breadth-first search from the character to the nearest square of each target kind that the level is known to have.
 
-    ``ways`` and ``distances`` get the first step and length; ``first`` and ``queue`` are scratch space.
+    ``ways`` and ``distances`` get the first step and the length. Places to search and locked doors matter only where nothing
+    else is left to explore, so they are looked for only then, in the order in which squares were reached.
     """
+    first, queue = scratch
     ways[:] = NO_WAY
     distances[:] = UNREACHED
     first[:] = 255
-    missing = len(ways)
-    wall_way, wall_distance = NO_WAY, UNREACHED
+    missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (items > 0)
     head, tail = 0, 1
     queue[0, 0], queue[0, 1], queue[0, 2] = me_y, me_x, 0
     first[me_y, me_x] = HERE
@@ -258,33 +270,22 @@ def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: A
         head += 1
         kind = terrain[y, x]
         way_here = first[y, x]
-        for target in range(len(ways)):
-            if ways[target] != NO_WAY:
-                continue
-            hit = False
-            if target == T_DOWN:
-                hit = kind == squares.STAIRS_DOWN or kind == squares.FALL
-            elif target == T_UP:
-                hit = kind == squares.STAIRS_UP
-            elif target == T_UNEXPLORED:
-                hit = distance > 0 and _frontier(terrain, marks, y, x)
-            elif target == T_ALTAR:
-                hit = kind == squares.ALTAR
-            elif target == T_ITEM:
-                hit = distance > 0 and FLAGS_OF[glyphs[y, x]] & squares.ITEM != 0
-            elif target == T_SPOT:
-                spot = _search_spot(terrain, marks, y, x)
-                hit = spot == 2
-                if spot == 1 and wall_way == NO_WAY:
-                    wall_way, wall_distance = way_here, distance
-            else:
-                for way in range(4):
-                    ny, nx = y + DY[way], x + DX[way]
-                    if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.LOCKED_DOOR:
-                        hit = True
-            if hit:
-                ways[target] = way_here
-                distances[target] = min(distance, UNREACHED - 1)
+        found = -1
+        if kind == squares.STAIRS_DOWN or kind == squares.FALL:
+            found = T_DOWN
+        elif kind == squares.STAIRS_UP:
+            found = T_UP
+        elif kind == squares.ALTAR:
+            found = T_ALTAR
+        if found >= 0 and ways[found] == NO_WAY:
+            ways[found], distances[found] = way_here, min(distance, UNREACHED - 1)
+            missing -= 1
+        if distance > 0:
+            if ways[T_UNEXPLORED] == NO_WAY and _frontier(terrain, marks, y, x):
+                ways[T_UNEXPLORED], distances[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1)
+                missing -= 1
+            if items > 0 and ways[T_ITEM] == NO_WAY and FLAGS_OF[glyphs[y, x]] & squares.ITEM:
+                ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
                 missing -= 1
         door_here = _is_door(kind)
         for way in range(8):
@@ -299,16 +300,37 @@ def _search(terrain: Any, marks: Any, glyphs: Any, me_y: int, me_x: int, ways: A
             first[ny, nx] = way if way_here == HERE else way_here
             queue[tail, 0], queue[tail, 1], queue[tail, 2] = ny, nx, distance + 1
             tail += 1
+    if ways[T_UNEXPLORED] == NO_WAY:
+        _last_resorts(terrain, marks, first, queue, tail, ways, distances)
+
+
+@_compiled
+def _last_resorts(terrain: Any, marks: Any, first: Any, queue: Any, reached: int, ways: Any, distances: Any) -> None:
+    """The nearest dead end (else any place worth searching) and the nearest locked door among the squares reached."""
+    wall_way, wall_distance = NO_WAY, UNREACHED
+    for index in range(reached):
+        y, x, distance = queue[index, 0], queue[index, 1], min(queue[index, 2], UNREACHED - 1)
+        if ways[T_SPOT] == NO_WAY:
+            spot = _search_spot(terrain, marks, y, x)
+            if spot == 2:
+                ways[T_SPOT], distances[T_SPOT] = first[y, x], distance
+            elif spot == 1 and wall_way == NO_WAY:
+                wall_way, wall_distance = int(first[y, x]), distance
+        if ways[T_DOOR] == NO_WAY:
+            for way in range(4):
+                ny, nx = y + DY[way], x + DX[way]
+                if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.LOCKED_DOOR:
+                    ways[T_DOOR], distances[T_DOOR] = first[y, x], distance
     if ways[T_SPOT] == NO_WAY:
-        ways[T_SPOT], distances[T_SPOT] = wall_way, min(wall_distance, UNREACHED)
+        ways[T_SPOT], distances[T_SPOT] = wall_way, wall_distance
 
 
-@numba.njit(cache=True)
+@_compiled
 def _sign(now: int, before: int) -> int:
     return 0 if now == before else 1 if now > before else 2
 
 
-@numba.njit(cache=True)
+@_compiled
 def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
     half = CROP // 2
     for cell in range(CROP * CROP):
@@ -319,15 +341,17 @@ def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
         view[cell] = 0 if token == 0 else cell * tokens + token
 
 
-@numba.njit(cache=True)
-def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple[int, int, bool, bool]:
-    """Monsters in view: (count of those to fight, adjacent ways as bits, a shopkeeper?, the Oracle's centre?)."""
-    count, beside, keeper, oracle = 0, 0, False, False
+@_compiled
+def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple[int, int, int, bool, bool]:
+    """What is in view: (monsters to fight, ways to adjacent ones as bits, items, a shopkeeper?, the Oracle's centre?)."""
+    count, beside, items, keeper, oracle = 0, 0, 0, False, False
     for y in range(ROWS):
         for x in range(COLUMNS):
             flags = FLAGS_OF[glyphs[y, x]]
             if flags == 0 or (y == me_y and x == me_x):
                 continue
+            if flags & squares.ITEM:
+                items += 1
             if flags & squares.KEEPER:
                 keeper = True
             if flags & squares.ORACLE:
@@ -344,10 +368,10 @@ def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple
                 state[_P_MON + way] = _I_MON + way
                 beside |= 1 << way
         state[_P_TER + way] = _I_TER + way * 14 + there
-    return count, beside, keeper, oracle
+    return count, beside, items, keeper, oracle
 
 
-@numba.njit(cache=True)
+@_compiled
 def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int) -> None:
     """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
 
@@ -378,10 +402,10 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         stuck = position[3] + 1 if (not new_level and position[0] == me_x and position[1] == me_y) else 0
         position[0], position[1], position[2], position[3] = me_x, me_y, level_id, stuck
         ways, distances = memory.ways[game], memory.distances[game]
-        _search(terrain, marks, glyphs, me_y, me_x, ways, distances, memory.first, memory.queue)
-
         state[:] = 0
-        crowd, beside, keeper, oracle = _crowd(glyphs, me_y, me_x, state, terrain)
+        crowd, beside, items, keeper, oracle = _crowd(glyphs, me_y, me_x, state, terrain)
+        _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.scratch)
+
         memory.beside[game] = beside
         new_bin = _bin(seen[0], (1, 4, 12)) if age > 0 else 0
         here = terrain[me_y, me_x]
@@ -397,7 +421,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         memory.age[game] = age + 1
 
 
-@numba.njit(cache=True)
+@_compiled
 def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: int) -> int:
     """Mark where the character stands and what it ran into; returns how often it has searched here."""
     if not _walkable(terrain[me_y, me_x]) and terrain[me_y, me_x] != squares.TRAP:
@@ -413,10 +437,10 @@ def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: in
             for x in range(max(0, me_x - 2), min(COLUMNS, me_x + 3)):
                 searched = min((marks[y, x] >> SEARCHED_SHIFT) + more, 120)
                 marks[y, x] = (marks[y, x] & VISITED) | (searched << SEARCHED_SHIFT)
-    return np.int64(marks[me_y, me_x] >> SEARCHED_SHIFT)
+    return int(marks[me_y, me_x] >> SEARCHED_SHIFT)
 
 
-@numba.njit(cache=True)
+@_compiled
 def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: int, stood_on: int) -> None:
     """The character hides what it stands on; whoever takes a staircase arrives on its other end."""
     here = squares.UNKNOWN
@@ -429,7 +453,7 @@ def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: i
         counts[3 if here == squares.STAIRS_DOWN else 4] += 1
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_state(
     state: Any, stats: Any, here: int, steps_here: int, stuck: int, searched: int, new_bin: int, crowd: int, action: int, prompt: int
 ) -> None:
@@ -448,14 +472,14 @@ def _write_state(
     state[_P_PROMPT] = _I_PROMPT + prompt
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_paths(state: Any, ways: Any, distances: Any) -> None:
     for index in range(len(ways)):
         state[_P_DIR + index] = _I_DIR + index * 10 + ways[index]
         state[_P_DIST + index] = _I_DIST + index * 8 + _bin(distances[index], (1, 2, 4, 8, 16, 32, UNREACHED))
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_things(state: Any, classes: Any, words: Any) -> None:
     for item in classes:
         if item < 18:
@@ -465,7 +489,7 @@ def _write_things(state: Any, classes: Any, words: Any) -> None:
             state[_P_WORDS + index] = _I_WORDS + words[index]
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int, age: int) -> None:
     """Chosen and normalised blstats, then closeness of each target; roughly in [-1, 1]."""
     dense[0] = stats[BL_HP] / max(1, stats[BL_HPMAX])
@@ -490,7 +514,7 @@ def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int
         dense[21 + index] = 1.0 / (1.0 + distances[index]) if distances[index] < UNREACHED else 0.0
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, seen: Any, keeper: bool) -> None:
     slot = age % len(history)
     if age == 0:
@@ -512,12 +536,12 @@ def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, s
     _remember(before, stats)
 
 
-@numba.njit(cache=True)
+@_compiled
 def _remember(row: Any, stats: Any) -> None:
     row[0], row[1], row[2], row[3], row[4] = stats[BL_DEPTH], stats[BL_GOLD], stats[BL_HP], stats[BL_XL], stats[BL_HUNGER]
 
 
-@numba.njit(cache=True)
+@_compiled
 def _write_facts(
     facts: Any, stats: Any, counts: Any, here: int, ways: Any, visited: int, age: int, keeper: bool, crowd: int, oracle: bool
 ) -> None:

@@ -9,7 +9,18 @@ from maestromotif.domains.contract import Bag, ObservationSpec
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 
-__all__ = ["CROP", "DENSE_WIDTH", "MESSAGE_TOKENS", "MESSAGE_VOCABULARY", "OBSERVATION", "SECTIONS", "STATE_LENGTH", "TARGETS", "FACT", "SIGN"]
+__all__ = [
+    "CROP",
+    "DENSE_WIDTH",
+    "FACT",
+    "MESSAGE_TOKENS",
+    "MESSAGE_VOCABULARY",
+    "OBSERVATION",
+    "SECTIONS",
+    "SIGN",
+    "STATE_LENGTH",
+    "TARGETS",
+]
 
 CROP = 9  # width of the glyph crop around the character, squares
 TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "search_spot", "door")

@@ -13,7 +13,9 @@ FACTS: tuple[FactSpec, ...] = (
     FactSpec("depth", "int", "how far below the surface the present level lies; the first level has depth 1"),
     FactSpec("branch", "str", "the part of the dungeon: 'main' until a staircase leads elsewhere", BRANCHES),
     FactSpec("branch_level", "int", "number of the present level inside its branch, counted from 1"),
-    FactSpec("mines_entrance_depth", "int", "depth of the main level whose second staircase down leads to the Gnomish Mines; 0 while unknown"),
+    FactSpec(
+        "mines_entrance_depth", "int", "depth of the main level whose second staircase down leads to the Gnomish Mines; 0 while unknown"
+    ),
     FactSpec("max_depth", "int", "greatest depth reached in this game"),
     FactSpec("levels_visited", "int", "number of different levels visited in this game"),
     FactSpec("turn", "int", "game turn"),
@@ -54,7 +56,7 @@ SIGNS: tuple[SignSpec, ...] = (
     SignSpec("hit_points", ("same", "more", "less"), "change of the hit points"),
     SignSpec("experience", ("same", "more", "less"), "change of the experience level"),
     SignSpec("hunger", ("same", "hungrier", "less hungry"), "change of the state of hunger"),
-    SignSpec("new_squares", ("none", "few", "some", "many"), "squares of the level seen for the first time: few is 1-3, some 4-11, many 12 or more"),
+    SignSpec("new_squares", ("none", "few", "some", "many"), "squares seen for the first time: few is 1-3, some 4-11, many 12 or more"),
     SignSpec("stairs_down", ("same", "came into view"), "a staircase down seen for the first time"),
     SignSpec("stairs_up", ("same", "came into view"), "a staircase up seen for the first time"),
     SignSpec("altar", ("same", "came into view"), "an altar seen for the first time"),
