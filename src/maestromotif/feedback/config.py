@@ -14,9 +14,9 @@ class CollectConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(160_000, ge=1, description="Environment steps, all games together.")
-    num_games: int = Field(16, ge=1, le=4096, description="Games played side by side.")
-    shard_steps: int = Field(32_000, ge=1, description="Environment steps between savings; an interruption repeats at most these.")
+    steps: int = Field(default=160_000, ge=1, description="Environment steps, all games together.")
+    num_games: int = Field(default=16, ge=1, le=4096, description="Games played side by side.")
+    shard_steps: int = Field(default=32_000, ge=1, description="Environment steps between savings; an interruption repeats at most these.")
 
 
 class AnnotateConfig(BaseModel):
@@ -25,15 +25,15 @@ class AnnotateConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     annotator: Literal["judge", "chat"] = Field(
-        "judge",
+        default="judge",
         description="'judge': the model writes one scoring program for each skill, which then compares all pairs; "
         "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
     )
-    pairs: int = Field(6_000, ge=1, description="Pairs of captions compared for each skill.")
-    concurrency: int = Field(8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
-    temperature: float = Field(0.1, ge=0, le=2, description="Sampling temperature of the model.")
-    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus of the model's sampling.")
-    max_tokens: int = Field(4_096, ge=1, description="Longest answer, in tokens.")
-    judge_rounds: int = Field(3, ge=1, le=10, description="How often a model may try to write a scoring program that works.")
-    judge_seconds: float = Field(60.0, gt=0, description="Longest time that a scoring program may take for all its captions.")
-    example_messages: int = Field(30, ge=0, le=500, description="Messages shown to the model that writes a scoring program.")
+    pairs: int = Field(default=6_000, ge=1, description="Pairs of captions compared for each skill.")
+    concurrency: int = Field(default=8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
+    temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature of the model.")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus of the model's sampling.")
+    max_tokens: int = Field(default=4_096, ge=1, description="Longest answer, in tokens.")
+    judge_rounds: int = Field(default=3, ge=1, le=10, description="How often a model may try to write a scoring program that works.")
+    judge_seconds: float = Field(default=60.0, gt=0, description="Longest time that a scoring program may take for all its captions.")
+    example_messages: int = Field(default=30, ge=0, le=500, description="Messages shown to the model that writes a scoring program.")

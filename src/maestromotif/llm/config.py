@@ -21,17 +21,21 @@ class ChatConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["recorded", "openai"] = Field("recorded", description="'recorded' (shipped with the domain) or 'openai' (an endpoint).")
-    base_url: str = Field("", description="Of the endpoint, up to and including /v1.")
-    model: str = Field("", description="The model's name at the endpoint.")
-    api_key_env: str = Field("MAESTROMOTIF_API_KEY", min_length=1, description="Environment variable with the key; may be unset.")
-    timeout: float = Field(180.0, gt=0, description="Seconds without an answer before a call is retried.")
-    max_retries: int = Field(5, ge=0, le=20, description="Further tries on timeouts, lost connections, 429 and 5xx.")
-    backoff: float = Field(1.0, ge=0, description="Seconds before the first retry; doubles with each.")
-    max_backoff: float = Field(60.0, ge=0, description="Longest wait before a retry.")
-    max_calls: int | None = Field(None, ge=0, description="Stop after so many calls of one command.")
-    max_total_tokens: int | None = Field(None, ge=0, description="Stop after so many tokens of one command.")
-    omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = Field((), description="Parameters the endpoint refuses.")
+    kind: Literal["recorded", "openai"] = Field(
+        default="recorded", description="'recorded' (shipped with the domain) or 'openai' (an endpoint)."
+    )
+    base_url: str = Field(default="", description="Of the endpoint, up to and including /v1.")
+    model: str = Field(default="", description="The model's name at the endpoint.")
+    api_key_env: str = Field(default="MAESTROMOTIF_API_KEY", min_length=1, description="Environment variable with the key; may be unset.")
+    timeout: float = Field(default=180.0, gt=0, description="Seconds without an answer before a call is retried.")
+    max_retries: int = Field(default=5, ge=0, le=20, description="Further tries on timeouts, lost connections, 429 and 5xx.")
+    backoff: float = Field(default=1.0, ge=0, description="Seconds before the first retry; doubles with each.")
+    max_backoff: float = Field(default=60.0, ge=0, description="Longest wait before a retry.")
+    max_calls: int | None = Field(default=None, ge=0, description="Stop after so many calls of one command.")
+    max_total_tokens: int | None = Field(default=None, ge=0, description="Stop after so many tokens of one command.")
+    omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = Field(
+        default=(), description="Parameters the endpoint refuses."
+    )
     extra_body: dict[str, Any] = Field(default_factory=dict, description="Further fields of each request's body.")
 
     @model_validator(mode="after")

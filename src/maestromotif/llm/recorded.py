@@ -54,7 +54,7 @@ class RecordedChat:
     """A ``ChatModel`` that looks answers up.
 
     The order is: an answer for this name and subject; a fallback for exactly this name; a fallback whose name pattern
-    fits, the longest pattern first. Folders are searched in the given order, the package's own fallbacks last.
+    fits, the one with most letters first. Folders are searched in the given order, the package's own fallbacks last.
 
     Args:
         folders: folders with answers; searched recursively.
@@ -90,7 +90,7 @@ class RecordedChat:
                 return answer
         fallbacks = [answer for answer in self._answers if answer.is_fallback and answer.fits_name(name)]
         # max() keeps the first among equals, so the order of the folders decides.
-        return max(fallbacks, key=lambda answer: (answer.name == name, len(answer.name)), default=None)
+        return max(fallbacks, key=lambda answer: (answer.name == name, len(answer.name.replace("*", ""))), default=None)
 
     def complete(self, request: ChatRequest) -> ChatReply:
         answer = self.find(request.name, request.subject)
