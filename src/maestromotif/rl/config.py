@@ -32,7 +32,9 @@ class TrainConfig(NetworkConfig):
 
     steps: int = Field(default=3_000_000, ge=1, description="Environment steps in all, over all games.")
     games: int = Field(default=64, ge=1, description="Games played together.")
-    workers: int = Field(default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible.")
+    workers: int = Field(
+        default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible."
+    )
     groups: Literal[1, 2] = Field(default=1, description="2: half of the games step while the network acts for the other half.")
     episode_steps: int = Field(default=5_000, ge=1, description="An episode is cut after this many steps.")
     rollout: int = Field(default=64, ge=1, description="Steps of each game between updates.")

@@ -1,0 +1,151 @@
+"""A description of games that can cross to another process as JSON, and how games are made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+from maestromotif.domains.contract import Domain
+from maestromotif.errors import DomainError
+from maestromotif.rl.arrays import StepArrays
+from maestromotif.rl.episodes import Endless, EpisodeResult, Listed, Plan, Recorder, ScheduleFactory, ScheduleSources
+from maestromotif.rl.games import Rewards, SkillGames
+from maestromotif.skills import Skill, SkillSet
+
+__all__ = ["GamesSpec", "PlaySpec", "build_part", "describe_domain", "load_part_domain", "load_rewards", "resolve", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaySpec:
+    """What makes an evaluation of training games.
+
+    Attributes:
+        indices: episodes to be played, each once.
+        task: see ``Recorder``.
+        stop_on_success, stop_on_claim: see ``Recorder``.
+        record: folder for recordings; "" for none.
+    """
+
+    indices: tuple[int, ...]
+    task: str
+    stop_on_success: bool
+    stop_on_claim: bool
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class GamesSpec:
+    """Everything that determines the games, but not which process plays them.
+
+    Attributes:
+        domain: ``module:class`` of the domain; it must take its options as its only argument.
+        options: of the domain.
+        skills: in their order.
+        sources: of the schedules.
+        rewards: folder of the reward models; "" for none.
+        reward_maker: ``module:function`` called as ``(folder, domain, skills)``.
+        num_games: over all parts.
+        seed: of the run.
+        first_episodes: for training, the number of each game's first episode.
+        episode_steps: an episode is cut after this many steps.
+        play: None in training.
+    """
+
+    domain: str
+    options: Mapping[str, Any]
+    skills: tuple[Skill, ...]
+    sources: ScheduleSources
+    rewards: str
+    reward_maker: str
+    num_games: int
+    seed: int
+    first_episodes: tuple[int, ...]
+    episode_steps: int
+    play: PlaySpec | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> GamesSpec:
+        values = json.loads(text)
+        play = values["play"]
+        return cls(
+            **{
+                **values,
+                "skills": tuple(Skill(**skill) for skill in values["skills"]),
+                "sources": ScheduleSources(**values["sources"]),
+                "first_episodes": tuple(values["first_episodes"]),
+                "play": None if play is None else PlaySpec(**{**play, "indices": tuple(play["indices"])}),
+            }
+        )
+
+
+def describe_domain(domain: Domain) -> str:
+    """``module:class``, from which a worker makes the same domain again."""
+    return f"{type(domain).__module__}:{type(domain).__qualname__}"
+
+
+def resolve(path: str) -> Any:
+    """The object named ``module:attribute``."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def load_part_domain(spec: GamesSpec) -> Domain:
+    """The domain of a specification."""
+    domain = resolve(spec.domain)(dict(spec.options))
+    if not isinstance(domain, Domain):
+        raise DomainError(f"{spec.domain} did not make a Domain", "Let the domain class take its options as its only argument")
+    return domain
+
+
+def split(total: int, parts: int) -> list[slice]:
+    """Contiguous slices of ``range(total)``, as even as can be."""
+    bounds = [total * part // parts for part in range(parts + 1)]
+    return [slice(low, high) for low, high in pairwise(bounds)]
+
+
+def build_part(
+    spec: GamesSpec,
+    domain: Domain,
+    arrays: StepArrays,
+    games: Sequence[int],
+    plan_share: tuple[int, int],
+    finished: Callable[[EpisodeResult], None],
+) -> SkillGames:
+    """The games of one part.
+
+    Args:
+        arrays: this part's view.
+        games: their numbers.
+        plan_share: ``(i, n)``: of a list of episodes, this part plays every n-th, from the i-th on.
+        finished: called with the result of every episode of an evaluation.
+    """
+    skills = SkillSet(spec.skills)
+    factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
+    rewards = cast(Rewards, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
+    plan: Plan
+    recorder = record = None
+    if spec.play is None:
+        plan = Endless(factory, spec.seed, spec.first_episodes)
+    else:
+        play = spec.play
+        plan = Listed(factory, spec.seed, play.indices[plan_share[0] :: plan_share[1]])
+        recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
+        record = Path(play.record) if play.record else None
+    return SkillGames(
+        domain.make_env(len(games)), plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder, record
+    )
+
+
+def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards:
+    """The reward table that a project's reward stage made."""
+    from maestromotif.rewards import RewardTable
+
+    return RewardTable.load(folder, domain, skills)

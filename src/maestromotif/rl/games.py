@@ -1,0 +1,209 @@
+"""Games with skills: an environment, a schedule for each game, and the reward of whichever skill is active."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+from maestromotif.domains.contract import CallMeasure, DomainEnv, Facts
+from maestromotif.rl.arrays import StepArrays
+from maestromotif.rl.episodes import Episode, Plan, Recorder
+from maestromotif.skills import SkillSet
+from maestromotif.types import EndCause, RewardInput
+
+__all__ = ["Discount", "Rewards", "SkillGames"]
+
+
+class Discount(Protocol):
+    """``rewards.CountDiscount``: one object per game."""
+
+    def factor(self, discount_key: int) -> float: ...
+
+    def reset(self) -> None: ...
+
+
+class Rewards(Protocol):
+    """``rewards.RewardTable``."""
+
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]: ...
+
+    def discount(self) -> Discount: ...
+
+
+class SkillGames:
+    """Steps some games of one process and keeps, for each, what the skill-conditioned learner needs.
+
+    Args:
+        env: the games.
+        plan: hands out episodes.
+        skills: the skills; their order gives indices, inside this process and its trainer only.
+        arrays: this part's view of the step arrays.
+        games: numbers of these games over all processes.
+        episode_steps: an episode is cut after this many steps.
+        rewards: None: all rewards are 0.
+        measures: the domain's call measures.
+        recorder: None: only counters are kept.
+        record: where the domain may write one recording for each episode; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        env: DomainEnv,
+        plan: Plan,
+        skills: SkillSet,
+        arrays: StepArrays,
+        games: Sequence[int],
+        episode_steps: int,
+        rewards: Rewards | None = None,
+        measures: Mapping[str, CallMeasure] | None = None,
+        recorder: Recorder | None = None,
+        record: Path | None = None,
+    ) -> None:
+        if env.num_games != len(games) or len(arrays.action) != len(games):
+            raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.action)} rows in the arrays")
+        count = env.num_games
+        self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
+        self._episode_steps, self._rewards, self._recorder, self._record = episode_steps, rewards, recorder, record
+        self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
+        known = measures or {}
+        self._measures = [known.get(skill.measure) for skill in skills]
+        self._ids = skills.ids
+        self._discounts = [rewards.discount() for _ in range(count)] if rewards is not None else []
+        self._episodes: list[Episode | None] = [None] * count
+        self._skill = [0] * count
+        self._steps = [0] * count
+        self._call_start = [0] * count
+        self._call_reward = [0.0] * count
+        self._start_facts: list[Facts] = [None] * count
+        self._faults: Counter[str] = Counter()
+        env.bind(arrays.observation)
+
+    def reset(self) -> None:
+        """Begin an episode in every game."""
+        self._begin(list(range(self._env.num_games)))
+
+    def faults(self) -> Counter[str]:
+        """Faults of the programs so far, by kind."""
+        playing = (episode.schedule.faults for episode in self._episodes if episode is not None)
+        return sum(playing, self._faults.copy())
+
+    def step(self) -> None:
+        """Play ``arrays.action`` in every game, then write everything else in the arrays."""
+        began = perf_counter()
+        env, arrays = self._env, self._arrays
+        env.step(arrays.action)
+        stepped = perf_counter()
+        arrays.fresh[...] = 0
+        arrays.reward[...] = 0
+        arrays.cause[...] = 0
+        ended: list[int] = []
+        terminated = env.terminated_B.tolist()
+        for game, episode in enumerate(self._episodes):
+            if episode is None:
+                if terminated[game]:
+                    ended.append(game)
+            elif self._advance(game, episode, terminated[game]):
+                ended.append(game)
+        timed = perf_counter()
+        if ended:
+            self._begin(ended)
+        done = perf_counter()
+        arrays.games[0, 2] += stepped - began + done - timed
+        arrays.games[0, 3] += timed - stepped
+
+    def _advance(self, game: int, episode: Episode, terminated: bool) -> bool:
+        """Reward, schedule and bookkeeping of one game after a step; True if its episode is over."""
+        env, arrays, skill = self._env, self._arrays, self._skill[game]
+        facts = env.facts(game)
+        self._steps[game] += 1
+        steps = self._steps[game]
+        arrays.time[game] = steps
+        arrays.steps[0, skill] += 1
+        if self._rewards is not None:
+            row = self._rewards.rewards(env.reward_key(game), lambda: env.caption(game).reward_input)
+            # The discount counts every step, rewarded or not.
+            factor = self._discounts[game].factor(env.discount_key(game))
+            if row[skill]:
+                reward = row[skill] * factor
+                arrays.reward[game] = reward
+                self._call_reward[game] += reward
+        recorder = self._recorder
+        enough = steps >= self._episode_steps
+        if recorder is not None and recorder.step(game, facts, env.truth(game), steps):
+            enough = True
+        ended = EndCause.DIED if terminated else EndCause.CUT if enough else EndCause.CONTINUES
+        schedule = episode.schedule
+        cause, following = schedule.advance(facts, ended)
+        if recorder is not None and recorder.stop_on_claim and schedule.claims_done and ended is EndCause.CONTINUES:
+            ended = EndCause.CUT
+            cause = cause if cause is not EndCause.CONTINUES else ended
+        if cause is not EndCause.CONTINUES:
+            arrays.cause[game] = cause
+            self._end_call(game, skill, cause, facts)
+        if ended is EndCause.CONTINUES:
+            if cause is not EndCause.CONTINUES:
+                self._begin_call(game, following, facts)
+            return False
+        arrays.games[0, 0] += 1
+        arrays.games[0, 1] += steps
+        if cause is EndCause.CUT:
+            for name, array in arrays.observation.items():
+                arrays.last[name][game] = array[game]
+        if recorder is not None:
+            recorder.end(game, facts, steps, ended)
+        self._faults.update(episode.schedule.faults)
+        self._episodes[game] = None
+        return True
+
+    def _end_call(self, game: int, skill: int, cause: EndCause, facts: Facts) -> None:
+        arrays, start = self._arrays, self._call_start[game]
+        arrays.calls[0, skill] += 1
+        arrays.call_steps[0, skill] += self._steps[game] - start
+        arrays.call_return[0, skill] += self._call_reward[game]
+        arrays.ends[0, skill, cause] += 1
+        measure = self._measures[skill]
+        if measure is not None and measure(self._start_facts[game], facts):
+            arrays.measured[0, skill] += 1
+        if self._recorder is not None:
+            before, reward = self._start_facts[game], self._call_reward[game]
+            self._recorder.call(game, self._ids[skill], start, self._steps[game], cause, reward, before, facts)
+
+    def _begin_call(self, game: int, skill_id: str, facts: Facts) -> None:
+        index = self._index[skill_id]
+        self._skill[game] = index
+        self._arrays.skill[game] = index
+        self._call_start[game] = self._steps[game]
+        self._call_reward[game] = 0.0
+        self._start_facts[game] = facts
+
+    def _begin(self, games: list[int]) -> None:
+        """New episodes in these games, or idle ones where the plan has none left."""
+        env, arrays, seeds = self._env, self._arrays, []
+        for game in games:
+            episode = self._plan.next(self._numbers[game])
+            self._episodes[game] = episode
+            # A game with nothing left to play goes on, unwatched, since games step together.
+            seeds.append(episode.seed if episode is not None else self._numbers[game])
+            if self._record is not None:
+                env.record(game, str(self._record / f"episode-{episode.index:05d}") if episode is not None else None)
+        env.reset(games, seeds)
+        for game in games:
+            episode = self._episodes[game]
+            arrays.fresh[game] = 1
+            arrays.time[game] = 0
+            arrays.episode[game] = -1 if episode is None else episode.index
+            self._steps[game] = 0
+            if self._discounts:
+                self._discounts[game].reset()
+            if episode is None:
+                continue
+            facts = env.facts(game)
+            self._begin_call(game, episode.schedule.begin(facts), facts)
+            if self._recorder is not None:
+                self._recorder.begin(game, episode, facts, env.truth(game))
+
+    def close(self) -> None:
+        self._env.close()

@@ -1,0 +1,208 @@
+"""Proximal policy optimisation (Schulman et al. 2017) over chunks of recurrent experience."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from maestromotif.domains.contract import ACTION_MASK
+from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.networks import SkillPolicy
+from maestromotif.rl.returns import advantages, standardise
+
+__all__ = ["Learner", "Rollout", "ppo_losses"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Experience of ``T`` steps in ``B`` games; tensors on the learner's device unless said otherwise.
+
+    Attributes:
+        observation: ``[T, B, ...]``.
+        skill, action: int64 ``[T, B]``.
+        log_prob, value: float ``[T, B]``, as they were when acting; value in units of reward.
+        reward, boot: float ``[T, B]``; cause: int8 ``[T, B]``; on the CPU. See ``returns.advantages``.
+        keep: float ``[T, B]``, 0 where the memory was emptied before the step.
+        memory: ``[T / chunk, B, H]``, the memory before each chunk.
+        last_value: float ``[B]``, of the observation after the last step; on the CPU.
+    """
+
+    observation: dict[str, Tensor]
+    skill: Tensor
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+    reward: Tensor
+    boot: Tensor
+    cause: Tensor
+    keep: Tensor
+    memory: Tensor
+    last_value: Tensor
+
+
+def ppo_losses(
+    logits: Tensor,
+    value: Tensor,
+    action: Tensor,
+    old_log_prob: Tensor,
+    old_value: Tensor,
+    advantage: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    clip: float,
+    value_clip: float,
+) -> dict[str, Tensor]:
+    """Losses over ``N`` steps, each a scalar: ``policy``, ``value``, ``entropy``, and for the record ``kl`` and ``clipped``.
+
+    Args:
+        logits: ``[N, A]``; mask: ``[N, A]``, 0 where an action is forbidden.
+        value, old_value, target: ``[N]``, normalised.
+        action, old_log_prob, advantage: ``[N]``.
+    """
+    log_probs = torch.log_softmax(logits, 1)
+    log_ratio = log_probs.gather(1, action[:, None])[:, 0] - old_log_prob
+    ratio = log_ratio.exp()
+    policy = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+    bounded = old_value + (value - old_value).clamp(-value_clip, value_clip)
+    value_loss = 0.5 * torch.maximum((value - target).square(), (bounded - target).square()).mean()
+    # A forbidden action has probability 0 exactly, so it adds nothing; the mask keeps 0 * -1e9 from adding noise.
+    entropy = -(log_probs.exp() * log_probs * mask).sum(1).mean()
+    with torch.no_grad():
+        kl = (ratio - 1 - log_ratio).mean()
+        clipped = ((ratio - 1).abs() > clip).float().mean()
+    return {"policy": policy, "value": value_loss, "entropy": entropy, "kl": kl, "clipped": clipped}
+
+
+class Learner:
+    """Owns the optimiser and turns rollouts into better weights.
+
+    Args:
+        generator: shuffles minibatches.
+    """
+
+    # How fast the running mean and variance of returns follow, per update.
+    _STATISTICS = 0.1
+
+    def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator) -> None:
+        self.policy, self.config, self._generator = policy, config, generator
+        fused = policy.device.type in ("cpu", "cuda")
+        self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.learning_rate, eps=1e-5, fused=fused)
+        self._padded = [(policy.get_parameter(name), size) for name, size in policy.padded()]
+
+    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+        """Learn from one rollout.
+
+        Args:
+            progress: share of the training that is done, for the decay of the learning rate.
+
+        Returns:
+            Means over the gradient steps: the losses, the gradient's norm, entropy, kl, clipped, explained variance.
+        """
+        config, policy = self.config, self.policy
+        if config.decay == "linear":
+            for group in self.optimiser.param_groups:
+                group["lr"] = config.learning_rate * max(0.02, 1 - progress)
+        steps, games = rollout.skill.shape
+        chunks = steps // config.chunk
+        advantage, target, explained = self._targets(rollout)
+        data = {
+            "skill": rollout.skill,
+            "action": rollout.action,
+            "log_prob": rollout.log_prob,
+            "value": self._normalise(rollout.value, rollout.skill),
+            "advantage": advantage,
+            "target": self._normalise(target, rollout.skill),
+            "keep": rollout.keep,
+        }
+        sums: dict[str, Tensor] = {}
+        count = 0
+        size = max(1, config.minibatch // config.chunk)
+        for _ in range(config.epochs):
+            order = torch.randperm(chunks * games, generator=self._generator).to(policy.device)
+            for first in range(0, len(order), size):
+                part = order[first : first + size]
+                row, game = part // games, part % games
+                batch = {name: _take(tensor, row, game, config.chunk) for name, tensor in data.items()}
+                observation = {name: _take(tensor, row, game, config.chunk) for name, tensor in rollout.observation.items()}
+                found = self._gradient_step(batch, observation, rollout.memory[row, game])
+                for name, value in found.items():
+                    sums[name] = sums[name] + value if name in sums else value
+                count += 1
+        return {**{name: float(total) / count for name, total in sums.items()}, "explained_variance": explained}
+
+    def _gradient_step(self, batch: Mapping[str, Tensor], observation: Mapping[str, Tensor], memory: Tensor) -> dict[str, Tensor]:
+        config, policy = self.config, self.policy
+        logits, value = policy.sequence(observation, batch["skill"], memory, batch["keep"])
+        flat = {name: tensor.reshape(-1) for name, tensor in batch.items()}
+        mask = observation[ACTION_MASK].reshape(len(logits), -1)
+        losses = ppo_losses(
+            logits,
+            value,
+            flat["action"],
+            flat["log_prob"],
+            flat["value"],
+            flat["advantage"],
+            flat["target"],
+            mask,
+            config.clip,
+            config.value_clip,
+        )
+        total = losses["policy"] + config.value_weight * losses["value"] - config.entropy * losses["entropy"]
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        for parameter, size in self._padded:
+            if parameter.grad is not None:
+                parameter.grad[::size] = 0
+        norm = clip_grad_norm_(policy.parameters(), config.gradient_clip)
+        # A gradient that is not a number must not reach the weights; the caller sees it in the result and stops.
+        if math.isfinite(float(norm)):
+            self.optimiser.step()
+        return {**{name: loss.detach() for name, loss in losses.items()}, "loss": total.detach(), "gradient_norm": norm}
+
+    def _targets(self, rollout: Rollout) -> tuple[Tensor, Tensor, float]:
+        """Standardised advantages, value targets in units of reward (both ``[T, B]``), and the share of variance explained."""
+        config, policy = self.config, self.policy
+        value, skills = rollout.value.cpu().numpy(), rollout.skill.cpu().numpy()
+        raw = advantages(
+            rollout.reward.numpy(),
+            value,
+            rollout.last_value.numpy(),
+            rollout.cause.numpy(),
+            rollout.boot.numpy(),
+            config.discount,
+            config.gae,
+            config.returns,
+        )
+        target = raw + value
+        variance = float(target.var())
+        explained = 1 - float(raw.var()) / variance if variance > 0 else 0.0
+        scaled = standardise(raw, skills, len(policy.skills), config.advantage_floor)
+        self._follow_returns(torch.from_numpy(target), torch.from_numpy(skills))
+        device = policy.device
+        return torch.from_numpy(scaled).to(device), torch.from_numpy(target).to(device), explained
+
+    def _follow_returns(self, target: Tensor, skills: Tensor) -> None:
+        """Move each skill's mean and scale of returns towards those of this rollout, weighted by its share of the steps."""
+        policy = self.policy
+        for index in range(len(policy.skills)):
+            mine = target[skills == index]
+            if len(mine) < 2:
+                continue
+            rate = self._STATISTICS * min(1.0, len(mine) * len(policy.skills) / target.numel())
+            mean, scale = float(mine.mean()), max(float(mine.std()), self.config.advantage_floor)
+            policy.value_mean[index] += rate * (mean - policy.value_mean[index])
+            policy.value_scale[index] += rate * (scale - policy.value_scale[index])
+
+    def _normalise(self, value: Tensor, skill: Tensor) -> Tensor:
+        return (value - self.policy.value_mean[skill]) / self.policy.value_scale[skill]
+
+
+def _take(tensor: Tensor, row: Tensor, game: Tensor, chunk: int) -> Tensor:
+    """Chunks of ``[T, B, ...]`` named by (row of chunks, game), as ``[chunk, N, ...]``."""
+    steps, games = tensor.shape[:2]
+    return tensor.view(steps // chunk, chunk, games, *tensor.shape[2:])[row, :, game].transpose(0, 1)

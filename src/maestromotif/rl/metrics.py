@@ -1,0 +1,154 @@
+"""Numbers of a training: one JSON line for each update, the same for TensorBoard, and warnings at signs of failure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.rl.arrays import StepArrays
+from maestromotif.types import EndCause
+
+__all__ = ["Metrics", "MetricsFile", "SkillCounts", "TensorBoard", "failure_signs", "read_metrics", "skill_metrics"]
+
+Metrics = dict[str, Any]
+_NAMES = ("calls", "call_steps", "call_return", "measured", "steps", "ends", "games")
+
+
+class SkillCounts:
+    """Differences of the games' running sums from one update to the next."""
+
+    def __init__(self, arrays: StepArrays) -> None:
+        self._arrays = arrays
+        self._before = self._sums()
+
+    def _sums(self) -> dict[str, NDArray[np.float64]]:
+        return {name: getattr(self._arrays, name).sum(0) for name in _NAMES}
+
+    def take(self) -> dict[str, NDArray[np.float64]]:
+        """Sums since the last call: ``[K]`` each; ``ends`` ``[K, 6]``; ``games`` ``[4]``. See ``StepArrays``."""
+        now = self._sums()
+        before, self._before = self._before, now
+        return {name: now[name] - before[name] for name in _NAMES}
+
+
+def skill_metrics(skills: tuple[str, ...], measured: tuple[bool, ...], counts: Mapping[str, NDArray[np.float64]]) -> dict[str, Metrics]:
+    """Per skill id: ``calls``, ``steps``, ``share`` of all steps, and, where calls ended, mean ``return`` and ``duration``,
+    ``ends`` (fraction by cause) and ``success`` (rate of the skill's measure; None without one)."""
+    result: dict[str, Metrics] = {}
+    all_steps = max(1.0, float(counts["steps"].sum()))
+    for index, skill in enumerate(skills):
+        calls = float(counts["calls"][index])
+        values: Metrics = {
+            "calls": int(calls),
+            "steps": int(counts["steps"][index]),
+            "share": float(counts["steps"][index]) / all_steps,
+            "return": None,
+            "duration": None,
+            "ends": {},
+            "success": None,
+        }
+        if calls:
+            values["return"] = float(counts["call_return"][index]) / calls
+            values["duration"] = float(counts["call_steps"][index]) / calls
+            values["ends"] = {cause.name.lower(): float(counts["ends"][index, cause]) / calls for cause in EndCause if cause}
+            if measured[index]:
+                values["success"] = float(counts["measured"][index]) / calls
+        result[skill] = values
+    return result
+
+
+def failure_signs(
+    metrics: Metrics, progress: float, calls: Mapping[str, float], rewarded: Mapping[str, float], actions: int
+) -> list[dict[str, str]]:
+    """Signs that a training will not come to much, each with ``sign``, ``skill`` ("" if it concerns all) and ``text``.
+
+    Args:
+        metrics: of the present update.
+        progress: share of the training that is done; too early, nothing is said of rare events.
+        calls, rewarded: per skill, calls ended and returns summed since the beginning.
+        actions: number of actions.
+    """
+    signs: list[dict[str, str]] = []
+
+    def add(sign: str, skill: str, text: str) -> None:
+        signs.append({"sign": sign, "skill": skill, "text": text})
+
+    if progress > 0.05:
+        for skill, count in calls.items():
+            if not count and not metrics["skills"][skill]["steps"]:
+                add("never started", skill, f"skill {skill} has never been started: look at its can_start and at the training policy")
+            elif count >= 20 and rewarded[skill] <= 0:
+                text = (
+                    f"skill {skill} was never rewarded in {count:.0f} calls: its reward may miss the intent, or its threshold be too high"
+                )
+                add("never rewarded", skill, text)
+    if metrics["entropy"] < 0.02 * math.log(max(2, actions)):
+        add("entropy collapsed", "", "the policy hardly varies its actions any more: raise entropy, or lower learning_rate")
+    ended = sum(values["calls"] for values in metrics["skills"].values())
+    steps = sum(values["steps"] for values in metrics["skills"].values())
+    if ended and steps / ended < 2.5:
+        text = f"skills change every {steps / ended:.1f} steps: terminations fire at once, or contradict the initiations"
+        add("excessive switching", "", text)
+    return signs
+
+
+class MetricsFile:
+    """metrics.jsonl: appended one whole line at a time.
+
+    Args:
+        keep: lines with more steps than this are dropped first (a resumed run goes back to its checkpoint).
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        lines = [json.dumps(line) + "\n" for line in read_metrics(path) if line["steps"] <= keep] if path.exists() else []
+        temporary = path.with_name(path.name + ".partial")
+        temporary.write_text("".join(lines), encoding="utf-8")
+        os.replace(temporary, path)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def append(self, metrics: Metrics) -> None:
+        os.write(self._file, (json.dumps(metrics) + "\n").encode())
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def read_metrics(path: Path) -> list[Metrics]:
+    """All complete lines of a metrics.jsonl; a last line that a kill has torn is left out."""
+    lines: list[Metrics] = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines
+
+
+class TensorBoard:
+    """The same numbers as event files; lines after ``keep`` steps are hidden in a resumed run."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer: Any = SummaryWriter(str(folder), purge_step=keep or None)
+
+    def add(self, metrics: Metrics) -> None:
+        _walk(metrics, "", lambda name, value: self._writer.add_scalar(name, value, metrics["steps"]))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _walk(value: Any, name: str, add: Callable[[str, float], None]) -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _walk(inner, f"{name}/{key}" if name else str(key), add)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        add(name, float(value))

@@ -1,0 +1,292 @@
+"""Training: act, learn, write down, again. Everything it writes can be resumed from after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from maestromotif.domains.contract import Domain
+from maestromotif.errors import ArtifactError, TrainingError
+from maestromotif.rl import checkpoint
+from maestromotif.rl.build import GamesSpec, describe_domain
+from maestromotif.rl.checkpoint import Counters
+from maestromotif.rl.collector import Collector
+from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.episodes import ScheduleSources, episode_seed
+from maestromotif.rl.learner import Learner
+from maestromotif.rl.metrics import Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
+from maestromotif.rl.networks import SkillPolicy, spec_to_json
+from maestromotif.rl.vector import Games, make_games
+from maestromotif.skills import SkillSet
+
+__all__ = ["METRICS", "POLICY", "UNTRAINED", "Training", "read_sources", "train"]
+
+METRICS = "metrics.jsonl"
+POLICY = "policy.safetensors"
+UNTRAINED = "untrained.safetensors"
+_CHECKPOINTS = "checkpoints"
+_log = logging.getLogger(__name__)
+
+
+def read_sources(programs_dir: Path) -> ScheduleSources:
+    """Sources of the training schedule: ``skills.py`` and ``training_policy.py``.
+
+    Raises:
+        ArtifactError: one of them is missing.
+    """
+    try:
+        skill_program, policy = ((programs_dir / name).read_text(encoding="utf-8") for name in ("skills.py", "training_policy.py"))
+    except OSError as error:
+        raise ArtifactError(f"{error.filename}: cannot be read ({error.strerror})", "Run `maestromotif program` first") from error
+    return ScheduleSources(policy=policy, skill_program=skill_program, policy_file="training_policy.py")
+
+
+def train(
+    domain: Domain,
+    skills: SkillSet,
+    programs_dir: Path | ScheduleSources,
+    rewards_dir: Path | None,
+    config: TrainConfig,
+    out: Path,
+    seed: int,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    on_update: Callable[[Metrics], None] = lambda metrics: None,
+    reward_maker: str = "maestromotif.rl.build:load_rewards",
+) -> None:
+    """Train one network on all skills, or go on with what ``out`` holds.
+
+    Writes ``policy.safetensors`` (``SkillPolicy.load``), ``untrained.safetensors`` (the same network before its first step),
+    ``metrics.jsonl`` (see docs/training.md), ``checkpoints/`` and ``tensorboard/``. With ``workers = 0`` on a CPU, the same seed gives the
+    same weights and metrics bit for bit. Games cannot be saved: after a resume, every game begins its next episode.
+
+    Args:
+        programs_dir: folder with ``skills.py`` and ``training_policy.py``, or the sources themselves.
+        rewards_dir: folder of the reward models; None trains without reward, for measurements of speed.
+        progress: fraction done and a short text, after every update.
+        on_update: the metrics of every update.
+        reward_maker: ``module:function`` that loads ``rewards_dir`` in the games' process.
+
+    Raises:
+        TrainingError: a loss is not a number, or a worker died. The error names the checkpoint that a resumed run starts from.
+        ArtifactError: programs, rewards or checkpoints are missing or do not fit.
+        KeyboardInterrupt: after Ctrl-C, once the update in progress is finished and saved. A second Ctrl-C does not wait.
+    """
+    sources = programs_dir if isinstance(programs_dir, ScheduleSources) else read_sources(programs_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        training = Training(domain, skills, sources, rewards_dir, config, out, seed, reward_maker, stack)
+        stopped = stack.enter_context(_interruptible())
+        while not training.finished:
+            try:
+                metrics = training.update()
+            except TrainingError:
+                training.save_if_sound()
+                raise
+            on_update(metrics)
+            progress(training.progress, training.text(metrics))
+            if stopped():
+                training.save()
+                raise KeyboardInterrupt
+            training.save_if_due()
+        training.finish()
+
+
+class Training:
+    """The state of a training and its steps; ``train`` is the loop around it."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        skills: SkillSet,
+        sources: ScheduleSources,
+        rewards_dir: Path | None,
+        config: TrainConfig,
+        out: Path,
+        seed: int,
+        reward_maker: str,
+        stack: ExitStack,
+    ) -> None:
+        self.config, self.out = config, out
+        self._skills, self._seed = skills, seed
+        measures = domain.call_measures
+        self._measured = tuple(skill.measure in measures for skill in skills)
+        self._threads = config.threads or min(8, os.cpu_count() or 1)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.network, seed=episode_seed(seed, 1) % 2**62).to(config.device)
+        self._generators = {
+            name: torch.Generator().manual_seed(episode_seed(seed, 2, place) % 2**62) for place, name in enumerate(("act", "learn"))
+        }
+        self.learner = Learner(self.policy, config, self._generators["learn"])
+        self._shape = json.dumps(
+            {"spec": spec_to_json(domain.observation_spec), "skills": skills.ids, "network": config.network.model_dump(), "seed": seed}
+        )
+        self.counters = Counters(
+            0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), self._shape
+        )
+        self.last_saved: Path | None = None
+        self._resume()
+        self._sound = True
+        self._began = self._saved_at = time.monotonic()
+        self._elapsed_before = self.counters.elapsed
+        first = (self.counters.first_episodes + (0,) * config.games)[: config.games]
+        spec = GamesSpec(
+            domain=describe_domain(domain),
+            options=dict(domain.options),
+            skills=tuple(skills),
+            sources=sources,
+            rewards="" if rewards_dir is None else str(rewards_dir.resolve()),
+            reward_maker=reward_maker,
+            num_games=config.games,
+            seed=episode_seed(seed, 3),
+            first_episodes=first,
+            episode_steps=config.episode_steps,
+        )
+        self.games: Games = make_games(spec, domain, config.groups, config.workers)
+        stack.callback(self.games.close)
+        self._metrics_file = MetricsFile(out / METRICS, self.counters.steps)
+        stack.callback(self._metrics_file.close)
+        self._board = TensorBoard(out / "tensorboard", self.counters.steps) if config.tensorboard else None
+        if self._board is not None:
+            stack.callback(self._board.close)
+        self.collector = Collector(self.games, self.policy, config, self._generators["act"])
+        self._counts = SkillCounts(self.games.arrays)
+
+    def _resume(self) -> None:
+        found = checkpoint.latest(self.out / _CHECKPOINTS)
+        if found is None:
+            self.policy.save(self.out / UNTRAINED)
+            return
+        counters, tensors = found
+        if counters.shape != self._shape:
+            raise ArtifactError(
+                f"{self.out / _CHECKPOINTS}: made for another network, other skills, another domain or another seed",
+                "Remove the training folder to train from the beginning, or restore the settings it was made with",
+            )
+        checkpoint.restore(tensors, self.policy, self.learner.optimiser, self._generators)
+        self.counters = counters
+        self.last_saved = self.out / _CHECKPOINTS / f"checkpoint-{counters.steps:012d}.safetensors"
+        _log.info("going on at step %d of %d", counters.steps, self.config.steps)
+
+    @property
+    def finished(self) -> bool:
+        return self.counters.steps >= self.config.steps
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        return min(1.0, self.counters.steps / self.config.steps)
+
+    def update(self) -> Metrics:
+        """One round: play ``rollout`` steps of every game, learn from them, write the metrics down."""
+        began = time.perf_counter()
+        before = dict(self.collector.seconds)
+        torch.set_num_threads(1)
+        rollout = self.collector.collect()
+        acted = time.perf_counter()
+        torch.set_num_threads(self._threads)
+        losses = self.learner.update(rollout, self.progress)
+        self._check(losses)
+        learned = time.perf_counter()
+        steps = self.config.rollout * self.config.games
+        counts = self._counts.take()
+        skills = skill_metrics(self._skills.ids, self._measured, counts)
+        self._count(steps, skills)
+        metrics: Metrics = {
+            "update": self.counters.update,
+            "steps": self.counters.steps,
+            **losses,
+            "learning_rate": self.learner.optimiser.param_groups[0]["lr"],
+            "episodes": int(counts["games"][0]),
+            "episode_steps": float(counts["games"][1] / counts["games"][0]) if counts["games"][0] else None,
+            "faults": dict(self.games.faults()),
+            "skills": skills,
+        }
+        metrics["warnings"] = failure_signs(metrics, self.progress, self.counters.calls, self.counters.rewarded, self.policy.spec.actions)
+        seconds = {name: self.collector.seconds[name] - before[name] for name in before}
+        metrics["time"] = {
+            "elapsed": self.counters.elapsed,
+            "steps_per_second": steps / (time.perf_counter() - began),
+            **seconds,
+            "learning": learned - acted,
+            # Summed over the processes that play, so these may exceed the time that passed.
+            "games_stepping": float(counts["games"][2]),
+            "games_programs_and_rewards": float(counts["games"][3]),
+        }
+        self._metrics_file.append(metrics)
+        if self._board is not None:
+            self._board.add(metrics)
+        return metrics
+
+    def _check(self, losses: dict[str, float]) -> None:
+        if all(math.isfinite(value) for value in losses.values()):
+            return
+        self._sound = False
+        bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value))
+        start = f"a resumed run starts from {self.last_saved}" if self.last_saved else "nothing was saved before"
+        raise TrainingError(f"not a number in update {self.counters.update + 1}: {bad}; {start}", "Lower learning_rate or gradient_clip")
+
+    def _count(self, steps: int, skills: dict[str, Metrics]) -> None:
+        old = self.counters
+        # An episode that goes on now is lost in a resume, which begins the next one.
+        following = tuple(int(number) + 1 for number in self.games.arrays.episode)
+        calls = {skill: old.calls.get(skill, 0.0) + values["calls"] for skill, values in skills.items()}
+        rewarded = {skill: old.rewarded.get(skill, 0.0) + values["calls"] * (values["return"] or 0.0) for skill, values in skills.items()}
+        elapsed = self._elapsed_before + time.monotonic() - self._began
+        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, self._shape)
+
+    def text(self, metrics: Metrics) -> str:
+        """A short line for a progress display."""
+        rate = metrics["time"]["steps_per_second"]
+        left = max(0, self.config.steps - self.counters.steps) / max(1.0, rate)
+        return f"{self.counters.steps:,} of {self.config.steps:,} steps, {rate:,.0f} steps/s, {left / 60:.1f} min left"
+
+    def save(self) -> None:
+        """Write a checkpoint now."""
+        self.last_saved = checkpoint.save(self.out / _CHECKPOINTS, self.counters, self.policy, self.learner.optimiser, self._generators)
+        self._saved_at = time.monotonic()
+
+    def save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= self.config.checkpoint_seconds:
+            self.save()
+
+    def save_if_sound(self) -> None:
+        """After a failure of the games: the weights are those of the last update and worth keeping."""
+        if self._sound and self.counters.update:
+            self.save()
+
+    def finish(self) -> None:
+        """Write the final checkpoint and the policy."""
+        self.save()
+        self.policy.save(self.out / POLICY)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C into a wish that is granted at the end of an update. Gives a function that says whether there is one."""
+    wished = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wished.is_set
+        return
+    old: Any = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        wished.set()
+        signal.signal(signal.SIGINT, old)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield wished.is_set
+    finally:
+        signal.signal(signal.SIGINT, old)

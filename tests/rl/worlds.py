@@ -1,0 +1,87 @@
+"""Rewards, schedules and sources that the tests of training use. Workers import this file by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from maestromotif.domains.contract import Domain
+from maestromotif.domains.corridor import Corridor
+from maestromotif.rewards import CountDiscount
+from maestromotif.rl.episodes import ScheduleSources
+from maestromotif.skills import SkillSet
+from maestromotif.types import RewardInput
+
+REWARDS = "worlds:corridor_rewards"
+BROKEN_REWARDS = "worlds:broken_rewards"
+
+_SIDES = {"go_left": 1, "go_right": 2}
+
+
+class CorridorRewards:
+    """0.1 at the end that the skill is named after. (Reward for every step on the way would pay for never arriving.)"""
+
+    def __init__(self, skills: SkillSet) -> None:
+        self._signs = [_SIDES[skill.id] for skill in skills]
+
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
+        _, arrival = make_input().signs
+        return [0.1 if arrival == sign else 0.0 for sign in self._signs]
+
+    def discount(self) -> CountDiscount:
+        return CountDiscount()
+
+
+class _NotANumber(CorridorRewards):
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
+        return [float("nan")] * len(self._signs)
+
+
+def corridor_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
+    return CorridorRewards(skills)
+
+
+def broken_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
+    return _NotANumber(skills)
+
+
+SKILL_PROGRAM = """
+def can_start(skill, facts):
+    return not (facts.at_left_end if skill == "go_left" else facts.at_right_end)
+
+
+def is_over(skill, facts, start):
+    return facts.at_left_end if skill == "go_left" else facts.at_right_end
+"""
+
+TRAINING_POLICY = """
+class PolicyOverSkills:
+    def next_skill(self, facts, finished, startable):
+        return startable[(facts.position + facts.steps) % len(startable)]
+"""
+
+BOTH_ENDS = """
+class PolicyOverSkills:
+    def __init__(self):
+        self.left = False
+        self.done = False
+
+    def observe(self, facts):
+        self.left = self.left or facts.at_left_end
+        self.done = self.done or (self.left and facts.at_right_end)
+
+    def next_skill(self, facts, finished, startable):
+        return "go_right" if self.left else "go_left"
+
+    def is_done(self, facts):
+        return self.done
+"""
+
+
+def sources(policy: str = TRAINING_POLICY) -> ScheduleSources:
+    return ScheduleSources(policy=policy, skill_program=SKILL_PROGRAM)
+
+
+def corridor(**options: object) -> tuple[Corridor, SkillSet]:
+    domain = Corridor(options)
+    return domain, SkillSet.parse(domain.skills_toml)
