@@ -26,6 +26,7 @@ Progress = Callable[[float, str], None]
 Player = Callable[..., Sequence[EpisodeResult]]
 FORMAT = 1
 _PROGRAMS = ("skills.py", "training_policy.py")
+_WEIGHTS = {"trained": "policy.safetensors", "untrained": "untrained.safetensors"}
 
 
 def _quiet(_fraction: float, _text: str) -> None:
@@ -38,19 +39,17 @@ class Setting:
 
     Attributes:
         programs: folder with ``skills.py`` and ``training_policy.py``.
-        policy: weights of the trained network (safetensors).
+        training: folder with ``policy.safetensors`` and ``untrained.safetensors``, the weights that training began with.
         rewards: folder of the reward models, from which returns are counted; None: returns are not counted.
-        seed: of the training run: the untrained network begins with the same weights as the trained one did.
         player: plays episodes; None: ``maestromotif.rl.rollout.play``.
     """
 
     domain: Domain
     skills: SkillSet
     programs: Path
-    policy: Path
+    training: Path
     rewards: Path | None
     config: EvaluateConfig
-    seed: int
     player: Player | None = None
 
     @cached_property
@@ -63,31 +62,35 @@ class Setting:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What decides the result of every cell: domain, skills, weights, skill program and reward models."""
-        try:
-            weights = digest(self.policy.read_bytes())
-        except OSError as error:
-            raise ArtifactError(f"{self.policy}: cannot be read ({error})", "Run `maestromotif train`") from error
+        """What decides the result of every cell beside its own program and weights."""
         rewards = {} if self.rewards is None else {path.name: digest(path.read_bytes()) for path in sorted(self.rewards.glob("reward-*"))}
         return {
             **domain_identity(self.domain, self.skills),
-            "weights": weights,
-            "training_seed": self.seed,
             "skill_program": digest(self.skill_program),
             "rewards": rewards,
             "seed": self.config.seed,
         }
 
-    @cached_property
-    def networks(self) -> dict[str, SkillPolicy | Literal["random"]]:
-        """What drives each of ``POLICIES``. Loaded on first use, so that finished cells need no torch."""
+    def weights(self, policy: str) -> Path | None:
+        """The file with the weights of a driving policy; None: it has none."""
+        return None if policy == "random" else self.training / _WEIGHTS[policy]
+
+    def cell_identity(self, policy: str, source: str, episodes: int, max_steps: int) -> dict[str, Any]:
+        """What decides the result of one cell. Speed (games, processes) is not part of it."""
+        path = self.weights(policy)
+        try:
+            weights = digest(path.read_bytes()) if path else ""
+        except OSError as error:
+            raise ArtifactError(f"{path}: cannot be read ({error.strerror})", "Run `maestromotif train`") from error
+        own = {"policy": policy, "weights": weights, "program": digest(source), "episodes": episodes, "max_steps": max_steps}
+        return {**self.identity, **own}
+
+    def driver(self, policy: str) -> SkillPolicy | Literal["random"]:
+        """What plays. Loaded only when something is to be played, so that finished cells need no torch."""
         from maestromotif.rl.networks import SkillPolicy
 
-        trained = SkillPolicy.load(self.policy)
-        if trained.skills != self.skills.ids:
-            raise ArtifactError(f"{self.policy}: trained for the skills {', '.join(trained.skills)}, not for skills.toml's", "Train again")
-        untrained = SkillPolicy(trained.spec, trained.skills, trained.config, self.seed)
-        return {"trained": trained, "untrained": untrained, "random": "random"}
+        path = self.weights(policy)
+        return SkillPolicy.load(path) if path else "random"
 
     @property
     def _player(self) -> Player:
@@ -102,14 +105,14 @@ class Setting:
         return self._player(
             self.domain,
             self.skills,
-            self.networks[policy],
+            self.driver(policy),
             ScheduleSources(source, self.skill_program),
             num_games=min(self.config.games, episodes),
             episodes=episodes,
             max_steps=max_steps,
             seed=episode_seed(self.config.seed, *place.encode()),
             workers=self.config.workers,
-            rewards=self.rewards,
+            rewards_dir=self.rewards,
             **options,
         )
 
@@ -129,34 +132,30 @@ def evaluate_skills(setting: Setting, out: Path, progress: Progress = _quiet) ->
         if skill.measure and skill.measure not in setting.domain.call_measures:
             known = ", ".join(setting.domain.call_measures) or "none"
             raise ConfigError(f"skills.toml: skill {skill.id}: unknown measure {skill.measure!r}", f"Measures of this domain: {known}")
-    extra = {"program": digest(setting.training_policy), "episodes": config.skill_episodes, "max_steps": config.max_steps}
+    source, count, max_steps = setting.training_policy, config.skill_episodes, config.max_steps
 
     def play(policy: str, report: Progress) -> Cell:
         return play_cell(
             out / "skills",
             policy,
-            {**setting.identity, **extra, "policy": policy},
+            setting.cell_identity(policy, source, count, max_steps),
             setting.skills,
             (),
-            lambda: setting.play(policy, setting.training_policy, config.skill_episodes, config.max_steps, "skills", progress=report),
+            lambda: setting.play(policy, source, count, max_steps, "skills", stop_on_claim=False, progress=report),
         )
 
     cells = _all_policies(play, "skills", progress)
-    tests = compare_skills(
-        setting.skills,
-        {name: cell.calls for name, cell in cells.items()},
-        {name: len(cell.episodes) for name, cell in cells.items()},
-        config,
-    )
+    tests = compare_skills(setting.skills, cells, config)
     summary = {
         "format": FORMAT,
-        **extra,
+        "episodes": count,
+        "max_steps": max_steps,
         "config": config.model_dump(mode="json"),
         "policies": {
             name: {
                 "episodes": len(cell.episodes),
                 "steps": sum(cell.episodes.column("steps").to_pylist()),
-                "died": cell.episodes.column("ended").to_pylist().count("died"),
+                "game_over": cell.episodes.column("ended").to_pylist().count("died"),
                 "faults": sum_faults(cell.episodes),
             }
             for name, cell in cells.items()
@@ -190,6 +189,9 @@ def evaluate_task(
     Writes ``out/tasks/<task>/<policy>.*`` (rows) and ``out/tasks/<task>.json`` (the summary, which is also returned). A
     finished policy is not played again.
 
+    A program's claim that the task is done ends an episode only where there is nothing else to judge it by; else it is
+    recorded beside the truth.
+
     Args:
         task: id of one of the domain's tasks, judged by its criteria; any other name is a free task, which only its program's
             own claim can judge.
@@ -206,13 +208,12 @@ def evaluate_task(
     max_steps = min(config.max_steps, own_limit) if own_limit else config.max_steps
     criteria = tuple(known.criteria) if known else ()
     count = episodes or config.task_episodes
-    extra = {"task": task, "program": digest(source), "episodes": count, "max_steps": max_steps}
 
     def play(policy: str, report: Progress) -> Cell:
         return play_cell(
             out / "tasks" / task,
             policy,
-            {**setting.identity, **extra, "policy": policy},
+            setting.cell_identity(policy, source, count, max_steps),
             setting.skills,
             criteria,
             lambda: setting.play(
@@ -223,7 +224,9 @@ def evaluate_task(
     cells = _all_policies(play, task, progress)
     summary = {
         "format": FORMAT,
-        **extra,
+        "task": task,
+        "episodes": count,
+        "max_steps": max_steps,
         "description": known.description if known else description,
         "free": known is None,
         "own_limit": own_limit,

@@ -85,7 +85,7 @@ def summarise_task(
 ) -> dict[str, Any]:
     """Success by criterion, claims against truth, time per skill, and how the chains of failed episodes broke."""
     total = len(episodes)
-    steps, died = _column(episodes, "steps"), _column(episodes, "ended") == "died"
+    steps, over = _column(episodes, "steps"), _column(episodes, "ended") == "died"
     claims = _column(episodes, "claimed").astype(bool)
     success = {name: _column(episodes, f"success.{name}").astype(bool) for name in criteria}
     truth = success.get("landmark", next(iter(success.values()), None))
@@ -94,7 +94,7 @@ def summarise_task(
         "episodes": total,
         "success": {name: rate(int(found.sum()), total, config.confidence) for name, found in success.items()},
         "steps": {"mean": float(steps.mean()) if total else None, "low": _finite(spread.low), "high": _finite(spread.high)},
-        "died": rate(int(died.sum()), total, config.confidence),
+        "game_over": rate(int(over.sum()), total, config.confidence),
         "claimed": rate(int(claims.sum()), total, config.confidence),
         "claims": None if truth is None else _confusion(claims, truth),
         "time": _time(skills, calls),
