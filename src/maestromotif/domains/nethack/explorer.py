@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DomainEnv, Facts
+from maestromotif.domains.nethack import squares
+from maestromotif.domains.nethack.layout import SECTIONS
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ _FAR = 8  # a far move is the plain one plus this
 _NOISE = 0.04
 _PATIENCE = 3  # steps in which the game's clock may stand still before something else is tried
 _SHOP_STEPS = 60  # steps of trading on a level, all visits together
+_ITEM_STEPS = 80  # steps spent walking to items on a level; some lie there that are never picked up
+_PEACE = 12  # steps for which a peaceful monster is left alone
+_BESIDE, _FIRST_BESIDE = SECTIONS["beside_terrain"]
+_TERRAINS = 14  # values of each entry of that section
 
 
 class _Player:
@@ -47,6 +53,8 @@ class _Player:
         self._heading = _DOWN
         self._turn, self._still = -1, 0
         self._lost = 0  # random moves still to be made
+        self._peace_until = 0
+        self._fetched: dict[tuple[str, int], int] = {}
         self._traded: dict[tuple[str, int], int] = {}
 
     def act(self, env: NetHackEnv, game: int) -> int:
@@ -58,7 +66,7 @@ class _Player:
             self._arrive(facts)
         if env.prompt_open(game):
             return self._direction(env, game)
-        self._watch(facts.turn)
+        self._watch(facts)
         action = self._choose(env, game, facts)
         allowed = env.observation[ACTION_MASK][game]
         return action if allowed[action] else self._rng.randrange(8)
@@ -71,22 +79,28 @@ class _Player:
         deep = facts.depth >= self._goal
         self._heading = _UP if facts.depth > 1 and rng.random() < (0.8 if deep else 0.3) else _DOWN
 
-    def _watch(self, turn: int) -> None:
-        """Notice that the clock stands still (a wall, a question declined) and walk at random for a while."""
-        self._still = self._still + 1 if turn == self._turn else 0
-        self._turn = turn
+    def _watch(self, facts: Facts) -> None:
+        """Notice what leads nowhere: a clock that stands still, a peaceful monster, stairs that are none."""
+        self._still = self._still + 1 if facts.turn == self._turn else 0
+        self._turn = facts.turn
         if self._still > _PATIENCE:
             self._still, self._lost = 0, self._rng.randint(2, 6)
+        message = facts.message
+        if message.startswith("Really attack"):
+            self._peace_until = facts.steps + _PEACE
+        elif message.startswith("You can't go "):
+            self._explore_until = facts.steps + 100
 
     def _direction(self, env: NetHackEnv, game: int) -> int:
-        """Where to kick: at a monster, else at the locked door that the path leads to, else anywhere."""
+        """Where to kick: at a monster, else at a locked door, else anywhere."""
         way = env.monster_direction(game)
-        if way < 0:
-            way = self._beside_door(env, game)
-        return way if way >= 0 else self._rng.randrange(8)
-
-    def _beside_door(self, env: NetHackEnv, game: int) -> int:
-        return self._door_way if env.path_direction(game, "door") == _HERE else -1
+        if way >= 0:
+            return way
+        beside = env.observation["state"][game, _BESIDE : _BESIDE + 4].tolist()
+        for way, index in enumerate(beside):
+            if index == _FIRST_BESIDE + way * _TERRAINS + squares.LOCKED_DOOR:
+                return way
+        return self._rng.randrange(8)
 
     def _choose(self, env: NetHackEnv, game: int, facts: Facts) -> int:
         rng = self._rng
@@ -99,15 +113,13 @@ class _Player:
         if need >= 0:
             return need
         way = env.monster_direction(game)
-        if way >= 0 and rng.random() < 0.95:
+        if way >= 0 and facts.steps >= self._peace_until and rng.random() < 0.95:
             return way
         if facts.new_items:
             trade = self._trade(env, game, facts)
             if trade >= 0:
                 return trade
         return self._travel(env, game, facts)
-
-    _door_way = 0
 
     def _whim(self, env: NetHackEnv, game: int) -> int:
         """Something random; kicks are rare, since walls hurt."""
@@ -157,28 +169,30 @@ class _Player:
                 return self._move(way)
             if up and not facts.unexplored_reachable:
                 self._heading = _DOWN
-        for target in ("item", "unexplored"):
-            if target == "item" and (self._traded.get(self._place, 0) >= _SHOP_STEPS or facts.items > 40):
-                continue
-            way = env.path_direction(game, target)
+        fetched = self._fetched.get(self._place, 0)
+        if fetched < _ITEM_STEPS and self._traded.get(self._place, 0) < _SHOP_STEPS:
+            way = env.path_direction(game, "item")
             if 0 <= way < 8:
+                self._fetched[self._place] = fetched + 1
                 return self._move(way)
+        way = env.path_direction(game, "unexplored")
+        if 0 <= way < 8:
+            return self._move(way)
         self._explore_until = min(self._explore_until, facts.steps + 100)
         return self._look_for_more(env, game)
 
     def _look_for_more(self, env: NetHackEnv, game: int) -> int:
-        """Everything open has been seen: kick locked doors and search dead ends."""
+        """Everything open has been seen: kick locked doors, and search where a hidden way is likely."""
         rng = self._rng
-        door, end = env.path_direction(game, "door"), env.path_direction(game, "search_spot")
+        door, spot = env.path_direction(game, "door"), env.path_direction(game, "search_spot")
         if door == _HERE and rng.random() < 0.8:
-            self._door_way = rng.randrange(4)
             return _KICK
         if 0 <= door < 8:
             return self._move(door)
-        if end == _HERE:
+        if spot == _HERE:
             return _WAIT if rng.random() < 0.2 else _SEARCH
-        if end >= 0:
-            return self._move(end)
+        if spot >= 0:
+            return self._move(spot)
         if env.path_direction(game, "stairs_down") >= 0 or env.path_direction(game, "stairs_up") >= 0:
             self._explore_until = 0
         return _SEARCH if rng.random() < 0.3 else rng.randrange(16)
