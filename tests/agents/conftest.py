@@ -58,17 +58,17 @@ class PolicyOverSkills:
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def corridor() -> Corridor:
     return Corridor({"length": 5})
 
 
-@pytest.fixture()
+@pytest.fixture
 def corridor_skills(corridor: Corridor) -> SkillSet:
     return SkillSet.parse(corridor.skills_toml)
 
 
-@pytest.fixture()
+@pytest.fixture
 def setting(tmp_path: Path, corridor: Corridor, corridor_skills: SkillSet) -> Setting:
     """Programs written by hand and a network whose linear part walks left or right as its skill says."""
     programs, training = tmp_path / "programs", tmp_path / "training"

@@ -54,7 +54,8 @@ def test_a_network_that_walks_beats_one_that_does_not_and_chance(setting: Settin
             assert found["trials"] == len(own) == sum(found["causes"].values())
             assert found["successes"] == sum(row["success"] for row in own)
             assert found["steps"] == sum(row["end"] - row["start"] for row in own)
-        assert sum(row["end"] - row["start"] for row in calls) == sum(row["steps"] for row in episodes) == summary["policies"][policy]["steps"]
+        steps = sum(row["steps"] for row in episodes)
+        assert sum(row["end"] - row["start"] for row in calls) == steps == summary["policies"][policy]["steps"]
 
 
 def test_success_is_the_measure_or_else_the_skills_own_termination(setting: Setting, tmp_path: Path) -> None:
@@ -80,6 +81,7 @@ def test_a_task_is_judged_by_its_criteria_and_claims_are_compared_with_them(sett
         "true_but_unclaimed": 0,
         "neither": 12 - trained["success"]["landmark"]["successes"],
     }
+    assert summary["tests"]["landmark"]["random"]["p_value"] < 0.05
     assert summary["cut"] is True
     assert summary["own_limit"] == 120
     assert sum(entry["episodes"] for entry in random["failures"]) == 12 - random["success"]["landmark"]["successes"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from maestromotif.agents.cells import Cell, digest, domain_identity, play_cell
 from maestromotif.agents.config import POLICIES, EvaluateConfig
 from maestromotif.agents.records import write_json
-from maestromotif.agents.summary import compare_skills, sum_faults, summarise_calls, summarise_task
+from maestromotif.agents.summary import compare_skills, compare_task, sum_faults, summarise_calls, summarise_task
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError, ConfigError
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
@@ -233,6 +233,7 @@ def evaluate_task(
         "cut": own_limit is not None and max_steps < own_limit,
         "config": config.model_dump(mode="json"),
         "policies": {name: summarise_task(setting.skills, criteria, cell.episodes, cell.calls, config) for name, cell in cells.items()},
+        "tests": compare_task(criteria, cells, config),
     }
     write_json(summary, out / "tasks" / f"{task}.json")
     progress(1.0, f"{task} evaluated")

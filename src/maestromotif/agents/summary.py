@@ -18,7 +18,7 @@ from maestromotif.agents.config import EvaluateConfig
 from maestromotif.bench.stats import bootstrap_mean, permutation_test, wilson
 from maestromotif.skills import Skill, SkillSet
 
-__all__ = ["compare_skills", "rate", "sum_faults", "summarise_calls", "summarise_task"]
+__all__ = ["compare_skills", "compare_task", "rate", "sum_faults", "summarise_calls", "summarise_task"]
 
 
 def rate(successes: int, trials: int, confidence: float) -> dict[str, Any]:
@@ -62,21 +62,36 @@ def summarise_calls(skill: Skill, calls: pa.Table, episodes: pa.Table, config: E
 
 def compare_skills(skills: SkillSet, cells: Mapping[str, Cell], config: EvaluateConfig) -> dict[str, Any]:
     """Per skill: does the trained network's success rate per call exceed the others'? One-sided tests that permute episodes."""
-    tests: dict[str, Any] = {}
+    tests = {}
     for skill in skills:
         counts = {policy: _per_episode(cell.calls, skill.id, len(cell.episodes)) for policy, cell in cells.items()}
-        tests[skill.id] = {}
-        for other in counts:
-            if other == "trained" or "trained" not in counts:
-                continue
-            rng = np.random.default_rng([config.seed, zlib.crc32(f"{skill.id}/{other}".encode())])
-            result = permutation_test(*counts["trained"], *counts[other], rng, alternative="greater", permutations=config.permutations)
-            tests[skill.id][other] = {
-                "difference": _finite(result.difference),
-                "p_value": result.p_value if result.permutations else None,
-                "permutations": result.permutations,
-                "alternative": "greater",
-            }
+        tests[skill.id] = _compare(skill.id, counts, config)
+    return tests
+
+
+def compare_task(criteria: Sequence[str], cells: Mapping[str, Cell], config: EvaluateConfig) -> dict[str, Any]:
+    """Per criterion: does the trained network succeed in more episodes than the others? One-sided tests."""
+    tests = {}
+    for name in criteria:
+        success = {policy: _column(cell.episodes, f"success.{name}").astype(np.int64) for policy, cell in cells.items()}
+        tests[name] = _compare(name, {policy: (found, np.ones_like(found)) for policy, found in success.items()}, config)
+    return tests
+
+
+def _compare(name: str, counts: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]], config: EvaluateConfig) -> dict[str, Any]:
+    """Tests of ``trained`` against every other policy; ``counts`` holds successes and trials [episodes] of each."""
+    tests = {}
+    for other in counts:
+        if other == "trained" or "trained" not in counts:
+            continue
+        rng = np.random.default_rng([config.seed, zlib.crc32(f"{name}/{other}".encode())])
+        result = permutation_test(*counts["trained"], *counts[other], rng, alternative="greater", permutations=config.permutations)
+        tests[other] = {
+            "difference": _finite(result.difference),
+            "p_value": result.p_value if result.permutations else None,
+            "permutations": result.permutations,
+            "alternative": "greater",
+        }
     return tests
 
 
