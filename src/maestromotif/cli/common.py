@@ -1,0 +1,71 @@
+"""What commands share: options, opening a project, running stages with a display, one-line errors."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from maestromotif.cli.display import make_display
+
+if TYPE_CHECKING:
+    from maestromotif.project import Project
+    from maestromotif.stages.stage import Stage
+
+__all__ = [
+    "INTERRUPTED",
+    "USER_ERROR",
+    "AgainOption",
+    "DryRunOption",
+    "ProjectArgument",
+    "SetOption",
+    "error_line",
+    "how_to_go_on",
+    "open_project",
+    "run_stages",
+]
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+ProjectArgument = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project folder.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a value of maestro.toml for this command; may be repeated."),
+]
+AgainOption = Annotated[bool, typer.Option("--again", help="Make the artifact anew even if it is up to date.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what a language model would be asked, ask nothing, write nothing.")]
+
+
+def error_line(text: str, prefix: str = "error: ") -> None:
+    """One line on standard error, whatever line breaks the text had."""
+    typer.echo(prefix + " ".join(text.split()), err=True)
+
+
+def how_to_go_on(arguments: Sequence[str]) -> str:
+    """The command that goes on after an interruption: the same one, without what would begin anew."""
+    return shlex.join(["maestromotif", *(argument for argument in arguments if argument != "--again")])
+
+
+def open_project(folder: Path, overrides: Sequence[str] | None = None) -> Project:
+    """As ``Project.open``; imported late, so that ``--help`` is quick."""
+    from maestromotif.project import Project
+
+    return Project.open(folder, overrides or ())
+
+
+def run_stages(project: Project, stages: Sequence[Stage], required: Sequence[Stage] = (), again: bool = False) -> None:
+    """Run stages under the project's lock, with a display.
+
+    Args:
+        required: stages that must be up to date already.
+    """
+    from maestromotif.stages.runner import open_runner
+
+    with make_display() as display, open_runner(project, shlex.join(["maestromotif", *sys.argv[1:]]), display) as runner:
+        runner.require(required)
+        runner.run(stages, again)

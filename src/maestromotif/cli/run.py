@@ -1,0 +1,66 @@
+"""``run``, ``solve``, ``evaluate`` and ``report``: the whole way, tasks in English, and what came out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from maestromotif.cli.common import AgainOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.results import print_results, print_solved
+
+__all__ = ["register"]
+
+
+def run(
+    folder: ProjectArgument,
+    steps: Annotated[int | None, typer.Option(help="Environment steps of training; more than before goes on.", show_default=False)] = None,
+    settings: SetOption = None,
+) -> None:
+    """Do everything from skills.toml to the report; skip what is done, go on with what was interrupted."""
+    from maestromotif.stages.catalogue import stages
+
+    project = open_project(folder, [*(settings or []), *([f"train.steps={steps}"] if steps else [])])
+    run_stages(project, stages(project))
+    print_results(project)
+
+
+def solve(
+    folder: ProjectArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do, in English; or the id of one of the domain's tasks.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 16,
+    settings: SetOption = None,
+) -> None:
+    """Have a policy over skills written for a task and drive the trained skills with it, with no more training."""
+    from maestromotif.stages.catalogue import ancestors, solve_stages
+
+    project = open_project(folder, settings)
+    todo = solve_stages(project, task, episodes)
+    own = {stage.id for stage in todo}
+    run_stages(project, todo, [stage for stage in ancestors(project, todo[-1]) if stage.id not in own])
+    print_solved(project, todo[-1].id)
+
+
+def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
+    """Play every task of [evaluate] zero-shot, against an untrained network and a random policy."""
+    from maestromotif.stages.catalogue import evaluation_stages, training_stages
+
+    project = open_project(folder, settings)
+    run_stages(project, evaluation_stages(project), training_stages(project), again)
+    print_results(project)
+
+
+def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
+    """Write the HTML page from what the project has so far."""
+    from maestromotif.stages.catalogue import stage_by_id
+
+    project = open_project(folder, settings)
+    run_stages(project, [stage_by_id(project, "report")], (), again)
+    typer.echo(f"report: {project.folder('report') / 'index.html'}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: maestromotif run my-dungeon --steps 3000000")(run)
+    app.command(epilog='Example: maestromotif solve my-dungeon "Go down to the fourth level, then come back up."')(solve)
+    app.command(epilog="Example: maestromotif evaluate my-dungeon --set evaluate.task_episodes=200")(evaluate)
+    app.command(epilog="Example: maestromotif report my-dungeon")(report)

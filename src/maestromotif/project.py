@@ -1,0 +1,169 @@
+"""A person's project folder: what it says, where its artifacts lie, and how a new one is made."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maestromotif.config import CONFIG_FILE, ProjectConfig, load_config, render_config
+from maestromotif.domains import Domain, domain_ids, load_domain
+from maestromotif.errors import ConfigError, DomainError, MaestroError, ProjectError
+from maestromotif.files import write_atomically
+from maestromotif.llm import ChatModel, make_chat
+from maestromotif.skills import Skill, SkillSet
+
+__all__ = ["ARTIFACTS", "SKILLS_FILE", "Project", "init_project"]
+
+SKILLS_FILE = "skills.toml"
+ARTIFACTS = "artifacts"
+# Name of each stage's folder; a task program has a folder of its own below "tasks".
+_FOLDERS: Mapping[str, str] = {
+    "collect": "interactions",
+    "annotate": "preferences",
+    "reward": "rewards",
+    "program": "programs",
+    "train": "training",
+    "evaluate": "evaluation",
+    "report": "report",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """An opened project: checked, read-only, and free of games and networks.
+
+    Attributes:
+        root: the folder.
+        config: maestro.toml with the command's overrides.
+        skills: skills.toml.
+        domain: made from ``[domain]``.
+    """
+
+    root: Path
+    config: ProjectConfig
+    skills: SkillSet
+    domain: Domain
+
+    @classmethod
+    def open(cls, root: Path, overrides: Sequence[str] = ()) -> Project:
+        """Read and check a project folder; changes nothing in it.
+
+        Raises:
+            ProjectError: no such folder, or no project in it.
+            ConfigError: with the problems of maestro.toml and skills.toml together.
+        """
+        if not (root / CONFIG_FILE).is_file():
+            raise ProjectError(f"{root}: no {CONFIG_FILE} there, so not a project", f"Make one with `maestromotif init {root}`")
+        problems: list[MaestroError] = []
+        config: ProjectConfig | None = None
+        skills: SkillSet | None = None
+        domain: Domain | None = None
+        try:
+            config = load_config(root / CONFIG_FILE, overrides)
+            domain = _domain(root / CONFIG_FILE, config.domain.id, config.domain.options)
+        except MaestroError as error:
+            problems.append(error)
+        try:
+            skills = SkillSet.load(root / SKILLS_FILE)
+        except MaestroError as error:
+            problems.append(error)
+        if config and skills and domain:
+            problems += _cross_check(root, config, skills, domain)
+        if len(problems) == 1:
+            raise problems[0]
+        if config is None or skills is None or domain is None or problems:
+            raise ConfigError("; ".join(problem.problem for problem in problems), _remedies(problems))
+        return cls(root, config, skills, domain)
+
+    @classmethod
+    def restore(cls, root: Path, config: Mapping[str, Any], skills: Sequence[Mapping[str, Any]]) -> Project:
+        """A project as another process opened it; the files are not read again."""
+        restored = ProjectConfig.model_validate(config)
+        domain = load_domain(restored.domain.id, restored.domain.options)
+        return cls(root, restored, SkillSet(tuple(Skill(**skill) for skill in skills)), domain)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / ARTIFACTS
+
+    @property
+    def seed(self) -> int:
+        return self.config.project.seed
+
+    @property
+    def calls(self) -> Path:
+        """Folder of the store of every call to a language model."""
+        return self.artifacts / "llm"
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage's artifact lies once it is done; ``"task:<id>"`` is a task's program, ``"solve:<id>"`` its playing."""
+        kind, _, task = stage.partition(":")
+        if task:
+            return self.artifacts / ("tasks" if kind == "task" else "solved") / task
+        return self.artifacts / _FOLDERS[stage]
+
+    def coder(self) -> ChatModel:
+        """The model that writes programs, behind the project's store."""
+        return make_chat(self.config.coder, self.domain, self.calls, "coder")
+
+    def annotator(self) -> ChatModel:
+        """The model that compares captions, or writes judges, behind the project's store."""
+        return make_chat(self.config.annotator, self.domain, self.calls, "annotator")
+
+
+def init_project(root: Path, domain_id: str) -> list[Path]:
+    """Make a project folder with commented maestro.toml and skills.toml; returns the files written.
+
+    Raises:
+        ProjectError: one of the files is there already.
+        DomainError: the domain is unknown or its extra is not installed.
+    """
+    domain = _domain(Path("--domain"), domain_id, {})
+    contents = {root / CONFIG_FILE: render_config(domain), root / SKILLS_FILE: domain.skills_toml}
+    for path in contents:
+        if path.exists():
+            raise ProjectError(f"{path} is there already", "Choose another folder, or edit that file")
+    if root.exists() and not root.is_dir():
+        raise ProjectError(f"{root} is a file", "Choose another folder")
+    for path, text in contents.items():
+        write_atomically(path, text)
+    return list(contents)
+
+
+def _domain(path: Path, domain_id: str, options: Mapping[str, Any]) -> Domain:
+    if domain_id not in domain_ids():
+        close = difflib.get_close_matches(domain_id, domain_ids(), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise DomainError(f"{path}: [domain] id: unknown domain {domain_id!r}{hint}", "Known domains: " + ", ".join(domain_ids()))
+    try:
+        return load_domain(domain_id, options)
+    except DomainError as error:
+        raise DomainError(f"{path}: {error.problem}", error.remedy) from error
+
+
+def _cross_check(root: Path, config: ProjectConfig, skills: SkillSet, domain: Domain) -> list[MaestroError]:
+    """What only shows when the two files and the domain are read together."""
+    problems: list[MaestroError] = []
+    for skill in skills:
+        if skill.measure and skill.measure not in domain.call_measures:
+            problems.append(
+                ConfigError(
+                    f"{root / SKILLS_FILE}: skill {skill.id}: measure: unknown measure {skill.measure!r}",
+                    f"Measures of {domain.id}: {', '.join(domain.call_measures)}",
+                )
+            )
+    for task in config.evaluate.tasks:
+        if task not in domain.tasks:
+            problems.append(
+                ConfigError(
+                    f"{root / CONFIG_FILE}: [evaluate] tasks: unknown task {task!r}", f"Tasks of {domain.id}: {', '.join(domain.tasks)}"
+                )
+            )
+    return problems
+
+
+def _remedies(problems: Sequence[MaestroError]) -> str:
+    return ". ".join(dict.fromkeys(problem.remedy for problem in problems if problem.remedy))

@@ -1,0 +1,269 @@
+"""The stages of a project, in the order in which data flows. Each function below calls one phase and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maestromotif.project import Project
+from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
+from maestromotif.stages.stage import Stage, Work
+
+if TYPE_CHECKING:
+    from maestromotif.agents import Setting
+
+__all__ = ["ancestors", "evaluation_stages", "solve_stages", "stage_by_id", "stages", "task_stage", "training_stages"]
+
+# Settings of [train] that say how the work is done, not what comes out; steps is the goal.
+_TRAIN_HOW = frozenset({"steps", "workers", "threads", "device", "checkpoint_seconds", "tensorboard"})
+_EVALUATE_HOW = frozenset({"workers"})
+
+
+def _collect(work: Work) -> Mapping[str, Any]:
+    from maestromotif.feedback import collect
+
+    project = work.project
+    collect(project.domain, project.config.collect, work.out, project.seed, work.progress)
+    return {}
+
+
+def _annotate(work: Work) -> Mapping[str, Any]:
+    from maestromotif.feedback import annotate
+
+    project = work.project
+    captions = project.folder("collect") / "captions.parquet"
+    chat = project.annotator()
+    annotate(project.domain, project.skills, captions, project.config.annotate, chat, work.out, project.seed, work.progress)
+    return {"model": chat.id}
+
+
+def _reward(work: Work) -> Mapping[str, Any]:
+    from maestromotif.rewards import fit
+
+    project = work.project
+    captions = project.folder("collect") / "captions.parquet"
+    preferences = project.folder("annotate")
+    fit(project.domain, project.skills, captions, preferences, project.config.reward, work.out, project.seed, work.progress)
+    return {}
+
+
+def _program(work: Work) -> Mapping[str, Any]:
+    from maestromotif.programs import write_programs
+
+    project = work.project
+    coder = project.coder()
+    write_programs(project.domain, project.skills, coder, project.config.program, work.out, project.seed, work.progress)
+    return {"model": coder.id}
+
+
+def _task(task_id: str, text: str, work: Work) -> Mapping[str, Any]:
+    from maestromotif.programs import write_task_program
+
+    project = work.project
+    coder = project.coder()
+    known = task_id if task_id in project.domain.tasks else None
+    write_task_program(project.domain, project.skills, text, known, coder, project.config.program, work.out)
+    return {"model": coder.id, "task": text}
+
+
+def _recheck(project: Project, folder: Path) -> None:
+    from maestromotif.programs import recheck
+
+    recheck(project.domain, project.skills, project.config.program, folder)
+
+
+def _train(work: Work) -> Mapping[str, Any]:
+    from maestromotif.rl import train
+
+    project = work.project
+    programs, rewards = project.folder("program"), project.folder("reward")
+    train(project.domain, project.skills, programs, rewards, project.config.train, work.out, project.seed, work.progress)
+    return {}
+
+
+def _setting(project: Project) -> Setting:
+    from maestromotif.agents import Setting
+
+    return Setting(
+        project.domain,
+        project.skills,
+        project.folder("program"),
+        project.folder("train") / "policy.safetensors",
+        project.folder("reward"),
+        project.config.evaluate,
+        project.seed,
+    )
+
+
+def _evaluate(work: Work) -> Mapping[str, Any]:
+    from maestromotif.agents import evaluate_skills, evaluate_tasks
+
+    project = work.project
+    setting = _setting(project)
+    programs = {task: project.folder(f"task:{task}") / f"{task}.py" for task in _tasks(project)}
+    # Skills and tasks are all cells of the same size, so the progress is shared by their number.
+    share = 1 / (1 + len(programs))
+    evaluate_skills(setting, work.out, lambda fraction, text: work.progress(share * fraction, text))
+    evaluate_tasks(setting, programs, work.out, lambda fraction, text: work.progress(share + (1 - share) * fraction, text))
+    return {}
+
+
+def _solve(task: str, text: str, episodes: int, work: Work) -> Mapping[str, Any]:
+    from maestromotif.agents import evaluate_task
+
+    project = work.project
+    program = project.folder(f"task:{task}") / f"{task}.py"
+    evaluate_task(_setting(project), task, program, work.out, work.progress, description=text, episodes=episodes)
+    return {}
+
+
+def _report(work: Work) -> Mapping[str, Any]:
+
+    raise NotImplementedError
+
+
+def stages(project: Project) -> list[Stage]:
+    """All stages of ``run``, parents first."""
+    return [*training_stages(project), *evaluation_stages(project), _report_stage(project)]
+
+
+def training_stages(project: Project) -> list[Stage]:
+    """From play to the trained network."""
+    return [
+        Stage("collect", "plays the scripted explorer and keeps captions", (), _collect_inputs, _collect),
+        Stage("annotate", "compares pairs of captions for each skill", ("collect",), _annotate_inputs, _annotate, apart=False),
+        Stage("reward", "fits a reward model to each skill's preferences", ("collect", "annotate"), _reward_inputs, _reward),
+        Stage("program", "has the skills' programs written and tried", (), _program_inputs, _program, recheck=_recheck, apart=False),
+        Stage("train", "trains one network for all skills", ("reward", "program"), _train_inputs, _train, goal=_train_goal),
+    ]
+
+
+def task_stage(project: Project, task_id: str, text: str) -> Stage:
+    """The program for a task, one of the domain's or a person's own."""
+    return Stage(
+        f"task:{task_id}",
+        "has a policy over skills written for the task and tried",
+        ("program",),
+        partial(_task_inputs, text),
+        partial(_task, task_id, text),
+        recheck=_recheck,
+        apart=False,
+    )
+
+
+def solve_stages(project: Project, text: str, episodes: int) -> list[Stage]:
+    """The program for a task in English, and playing it.
+
+    Args:
+        text: id or description of one of the domain's tasks, or any other task.
+        episodes: how many to play.
+    """
+    from maestromotif.agents.solve import find_task, task_id
+
+    known = find_task(project.domain, text)
+    task, words = task_id(project.domain, text), " ".join((known.description if known else text).split())
+    return [task_stage(project, task, words), _solve_stage(task, words, episodes)]
+
+
+def _solve_stage(task: str, text: str, episodes: int) -> Stage:
+    return Stage(
+        f"solve:{task}",
+        "plays the task zero-shot",
+        ("train", "program", "reward", f"task:{task}"),
+        partial(_solve_inputs, episodes),
+        partial(_solve, task, text, episodes),
+        options={"text": text, "episodes": episodes},
+    )
+
+
+def _tasks(project: Project) -> tuple[str, ...]:
+    return project.config.evaluate.tasks or tuple(project.domain.tasks)
+
+
+def evaluation_stages(project: Project) -> list[Stage]:
+    """Programs for the tasks of [evaluate], and playing them."""
+    tasks = [task_stage(project, task_id, project.domain.tasks[task_id].description) for task_id in _tasks(project)]
+    parents = ("train", "program", "reward", *(stage.id for stage in tasks))
+    return [*tasks, Stage("evaluate", "plays the tasks zero-shot", parents, _evaluate_inputs, _evaluate)]
+
+
+def _report_stage(project: Project) -> Stage:
+    parents = tuple(stage.id for stage in (*training_stages(project), *evaluation_stages(project)))
+    return Stage("report", "writes the page", parents, _report_inputs, _report)
+
+
+def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | None = None) -> Stage:
+    """One of the project's stages; ``options`` are the stage's own, if it has some.
+
+    Raises:
+        KeyError: there is none with this id.
+    """
+    if stage_id.startswith("solve:"):
+        return _solve_stage(stage_id.removeprefix("solve:"), **(options or {}))
+    return {stage.id: stage for stage in stages(project)}[stage_id]
+
+
+def ancestors(project: Project, stage: Stage) -> list[Stage]:
+    """The stages that must be done before this one, parents first."""
+    known = stages(project)
+    needed = set(stage.parents)
+    for candidate in reversed(known):
+        if candidate.id in needed:
+            needed.update(candidate.parents)
+    return [candidate for candidate in known if candidate.id in needed]
+
+
+def _collect_inputs(project: Project) -> Mapping[str, Any]:
+    return {"collect": settings(project.config.collect)}
+
+
+def _annotate_inputs(project: Project) -> Mapping[str, Any]:
+    return {
+        "annotate": settings(project.config.annotate),
+        "annotator": model_inputs(project, project.config.annotator, "judge/"),
+        "skills": skill_inputs(project, "preference_text"),
+    }
+
+
+def _reward_inputs(project: Project) -> Mapping[str, Any]:
+    return {"reward": settings(project.config.reward), "skills": skill_inputs(project, "threshold_quantile")}
+
+
+def _program_inputs(project: Project) -> Mapping[str, Any]:
+    return {
+        "program": settings(project.config.program),
+        "coder": model_inputs(project, project.config.coder, "programs/"),
+        "training policy": model_inputs(project, project.config.coder, "training-policy"),
+        "skills": skill_inputs(project, "description", "max_steps"),
+    }
+
+
+def _task_inputs(text: str, project: Project) -> Mapping[str, Any]:
+    return {
+        "program": settings(project.config.program),
+        "coder": model_inputs(project, project.config.coder, "task/"),
+        "task": {"text": text},
+        "skills": skill_inputs(project, "description", "max_steps"),
+    }
+
+
+def _train_inputs(project: Project) -> Mapping[str, Any]:
+    return {"train": settings(project.config.train, _TRAIN_HOW), "skills": skill_inputs(project, "max_steps")}
+
+
+def _train_goal(project: Project) -> Mapping[str, int]:
+    return {"steps": project.config.train.steps}
+
+
+def _evaluate_inputs(project: Project) -> Mapping[str, Any]:
+    return {"evaluate": settings(project.config.evaluate, _EVALUATE_HOW), "skills": skill_inputs(project, "max_steps", "measure")}
+
+
+def _solve_inputs(episodes: int, project: Project) -> Mapping[str, Any]:
+    return {**_evaluate_inputs(project), "solve": {"episodes": episodes}}
+
+
+def _report_inputs(project: Project) -> Mapping[str, Any]:
+    return {"report": settings(project.config.report), "skills": skill_inputs(project, "description", "prefer", "measure")}

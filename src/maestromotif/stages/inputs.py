@@ -1,0 +1,45 @@
+"""What decides the result of each stage, in clear: the material of fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from pydantic import BaseModel
+
+from maestromotif.llm import ChatConfig, RecordedChat
+from maestromotif.project import Project
+
+__all__ = ["model_inputs", "settings", "skill_inputs"]
+
+# How a call is made, not what it answers.
+_HOW_CALLED = frozenset(
+    {"base_url", "api_key_env", "timeout", "max_retries", "backoff", "max_backoff", "concurrency", "max_calls", "max_total_tokens"}
+)
+
+
+def settings(section: BaseModel, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A table of maestro.toml as plain values, without keys that do not change the result."""
+    return section.model_dump(mode="json", exclude=set(leave_out))
+
+
+def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
+    """The named attributes of every skill, by id, in the order of the file."""
+    return {skill.id: {"place": place, **{name: getattr(skill, name) for name in names}} for place, skill in enumerate(project.skills)}
+
+
+def model_inputs(project: Project, config: ChatConfig, purpose: str) -> dict[str, Any]:
+    """Which model answers; for recorded answers, a digest of those whose name contains ``/purpose``."""
+    if config.kind != "recorded":
+        return settings(config, _HOW_CALLED)
+    return {"kind": config.kind, "answers": _answers_digest(project, purpose)}
+
+
+def _answers_digest(project: Project, purpose: str) -> str:
+    found = hashlib.sha256()
+    for answer in RecordedChat(project.domain.recorded_answers).answers:
+        if f"/{purpose}" in answer.name or "*" in answer.name:
+            found.update(repr((answer.name, answer.subject, answer.text)).encode())
+    return found.hexdigest()[:16]
+
+
