@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv
+from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
 from maestromotif.domains.nethack import features
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
@@ -208,7 +208,7 @@ class NetHackEnv(DomainEnv):
 
     # --- language
 
-    def facts(self, game: int) -> NetHackFacts:
+    def facts(self, game: int) -> Facts:
         found = self._facts[game]
         if found is None:
             if self._rows is None:
