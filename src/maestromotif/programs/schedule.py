@@ -156,6 +156,10 @@ class ProgramSchedule(_Calls):
         seed: of the programs' ``random`` and of the uniform fallback.
         faults: a counter to share with other games.
 
+    Attributes:
+        offered: how often each skill was startable when a choice was made.
+        refused: choices of skills that may not start, in words.
+
     Raises:
         ProgramError: a program is not allowed, cannot be loaded, or lacks a part of the contract.
     """
@@ -177,6 +181,7 @@ class ProgramSchedule(_Calls):
         super().__init__(skills, seed)
         if faults is not None:
             self.faults = faults
+        self.offered: Counter[str] = Counter()
         self._limit = fault_limit
         self._meter = Meter(fuel)
         self._fuel = fuel
@@ -307,10 +312,20 @@ class ProgramSchedule(_Calls):
         elif done is not False:
             raise TypeError(f"must return True or False, not {type(done).__name__}")
 
+    def is_over_now(self, skill: str, facts: Facts) -> bool:
+        """Whether a call that began here would be over at once; for trials, faults are not counted."""
+        if self._is_over is None or self._skills is None:
+            return False
+        try:
+            return self._skills.call(self._is_over, skill, facts, facts) is True
+        except ProgramFault:
+            return False
+
     # The end of a call
 
     def _choose(self, facts: Facts, finished: str) -> str:
         startable = [skill for skill in self._ids if self._may_start(skill, facts)]
+        self.offered.update(startable)
         if not startable:
             return self._ids[0]
         if self._next_skill is None:

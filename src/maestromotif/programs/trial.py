@@ -1,0 +1,204 @@
+"""Trying a program on simulated episodes, in a throw-away process without keys that a wall clock can kill."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess  # the child runs this package with the same interpreter
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from maestromotif.domains.contract import Domain
+from maestromotif.programs.config import ProgramConfig
+from maestromotif.programs.sandbox import scrubbed_environment
+from maestromotif.skills import SkillSet
+
+__all__ = ["Kind", "TrialReport", "run_trial"]
+
+Kind = Literal["skill", "training", "task"]
+
+_STARTUP_SECONDS = 60.0  # imports of the domain, not counted as the program's time
+_ENTRY = "import sys; sys.path.insert(0, sys.argv[1]); from maestromotif.programs.simulate import main; main()"
+_FEWEST_STEPS = 2.5  # a policy over skills whose calls are shorter than this switches too much
+_REFUSED_SHARE = 0.2
+_FALSE_CLAIMS = 0.1
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What a program did on simulated episodes. Rates are shares of episodes.
+
+    Attributes:
+        kind: ``"skill"`` (skill programs under a uniform policy), ``"training"`` or ``"task"``.
+        success: share of episodes that met each of the task's criteria.
+        claimed, false_claims: share in which ``is_done`` said True; in which it did and no criterion was met.
+        died: share that the simulator ended.
+        faults, refused: failures of the programs by kind and line; choices of skills that may not start.
+        calls, offered: calls of each skill; how often it was startable when a choice was made.
+        over_at_start: calls of each skill that were over in the very state in which they began.
+        ends: how the calls of each skill ended, by name of the cause.
+        steps_per_call, switch_rate: environment steps per call; calls per tick.
+        trace: one typical episode that failed (or, if none did, that succeeded), a line for each call.
+        fatal: reasons why the program may not be used; weak: reasons to try again.
+    """
+
+    kind: Kind
+    episodes: int = 0
+    mean_steps: float = 0.0
+    success: Mapping[str, float] = field(default_factory=dict)
+    claimed: float = 0.0
+    false_claims: float = 0.0
+    died: float = 0.0
+    faults: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    offered: Mapping[str, int] = field(default_factory=dict)
+    over_at_start: Mapping[str, int] = field(default_factory=dict)
+    ends: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    steps_per_call: float = 0.0
+    switch_rate: float = 0.0
+    trace: tuple[str, ...] = ()
+    fatal: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``"good"``, ``"weak"`` (usable, with doubts) or ``"refused"``."""
+        return "refused" if self.fatal else "weak" if self.weak else "good"
+
+    @property
+    def score(self) -> float:
+        """Share of episodes that did what was asked, as far as the simulator can tell."""
+        return max(self.success.values()) if self.success else self.claimed
+
+    @property
+    def never_called(self) -> tuple[str, ...]:
+        return tuple(skill for skill, calls in self.calls.items() if not calls)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"verdict": self.verdict, **asdict(self), "never_called": list(self.never_called)}
+
+
+def run_trial(
+    domain: Domain,
+    skills: SkillSet,
+    skill_program: str | None,
+    policy: str | None,
+    *,
+    kind: Kind,
+    config: ProgramConfig,
+    seed: int = 0,
+    task_id: str | None = None,
+    tested: str | None = None,
+    skill_file: str = "skills.py",
+    policy_file: str = "policy.py",
+) -> TrialReport:
+    """Let programs drive the domain's simulator and judge what happens.
+
+    Args:
+        skill_program: source; None: skills start anywhere and end by ``max_steps``.
+        policy: source of a policy over skills; None: a uniform one.
+        task_id: one of the domain's tasks, for its criteria; None: success is what ``is_done`` claims.
+        tested: the only skill that the verdict is about (kind ``"skill"``).
+
+    Returns:
+        A report; a program that fails, hangs or kills its process is ``refused`` by it, never raised.
+    """
+    job = {
+        "domain": f"{type(domain).__module__}:{type(domain).__qualname__}",
+        "options": dict(domain.options),
+        "skills": [asdict(skill) for skill in skills],
+        "skill_program": skill_program,
+        "policy": policy,
+        "task": task_id,
+        "episodes": config.episodes,
+        "max_ticks": config.max_ticks,
+        "fuel": config.fuel,
+        "seconds": config.seconds,
+        "memory_mb": config.memory_mb,
+        "seed": seed,
+        "skill_file": skill_file,
+        "policy_file": policy_file,
+    }
+    outcome = _in_child(job, config.seconds, (skill_file, policy_file))
+    if "problem" in outcome:
+        return TrialReport(kind, fatal=(str(outcome["problem"]),))
+    trace = tuple(outcome.pop("trace"))
+    report = TrialReport(kind, **outcome, trace=trace)
+    file = skill_file if policy is None else policy_file
+    fatal = tuple(f"{file}: {fault} ({count} times)" for fault, count in list(report.faults.items())[:4])
+    weak = tuple(_doubts(report, skills.ids if tested is None else (tested,), task_id))
+    return TrialReport(kind, **outcome, trace=trace, fatal=fatal, weak=weak)
+
+
+def _in_child(job: Mapping[str, Any], seconds: float, files: tuple[str, str]) -> dict[str, Any]:
+    root = str(Path(__file__).resolve().parents[2])
+    with tempfile.TemporaryDirectory(prefix="maestromotif-trial-") as folder:
+        try:
+            child = subprocess.run(
+                [sys.executable, "-I", "-c", _ENTRY, root],
+                input=json.dumps(job).encode(),
+                capture_output=True,
+                timeout=seconds + _STARTUP_SECONDS,
+                env=scrubbed_environment(),
+                cwd=folder,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            where = _last_line((error.stderr or b"").decode(errors="replace"), files)
+            return {"problem": f"{where}did not finish {job['episodes']} simulated episodes within {seconds:g} s"}
+    try:
+        outcome: dict[str, Any] = json.loads(child.stdout)
+    except ValueError:
+        complaint = child.stderr.decode(errors="replace")
+        where = _last_line(complaint, files)
+        last = (complaint.strip().splitlines() or ["no output"])[-1]
+        if child.returncode in (-9, -24):
+            last = f"did not finish {job['episodes']} simulated episodes within {seconds:g} s"
+        return {"problem": f"{where}its process died with code {child.returncode} ({last[:200]})"}
+    return outcome
+
+
+def _last_line(complaint: str, files: tuple[str, str]) -> str:
+    """``file:line: `` of the program's innermost frame in a dumped stack, or nothing."""
+    for match in re.finditer(r'File "([^"]+)", line (\d+)', complaint):
+        if match[1] in files:
+            return f"{match[1]}:{match[2]}: "
+    return ""
+
+
+def _doubts(report: TrialReport, skills: tuple[str, ...], task_id: str | None) -> list[str]:
+    """What a person would frown at, in words that help the coder."""
+    doubts: list[str] = []
+    calls = sum(report.calls.values())
+    if report.kind == "skill":
+        for skill in skills:
+            called, ends = report.calls[skill], report.ends[skill]
+            if not report.offered[skill]:
+                doubts.append(f"can_start of {skill} was never True in {report.episodes} simulated episodes")
+            elif called >= 10 and not ends.get("OVER") and ends.get("TIMED_OUT"):
+                doubts.append(f"is_over of {skill} was never True in {called} simulated calls; only the time limit ended them")
+            elif called >= 10 and report.over_at_start[skill] > called / 2:
+                doubts.append(f"{skill} was over in the very state in which it began in {report.over_at_start[skill]} of {called} calls")
+    else:
+        refused = sum(report.refused.values())
+        if refused > _REFUSED_SHARE * calls:
+            doubts.append(f"{refused} of {calls} choices were of skills that may not start there: choose from startable")
+        if calls > report.episodes and report.steps_per_call < _FEWEST_STEPS:
+            doubts.append(f"it switches skills too often: a call lasted {report.steps_per_call:.1f} steps on average")
+    if report.kind == "training" and report.never_called:
+        offered = {skill: report.offered[skill] for skill in report.never_called}
+        named = ", ".join(f"{skill} (could have started at {count} choices)" for skill, count in offered.items())
+        doubts.append(f"in {report.episodes} simulated episodes these skills were never called: {named}")
+    if report.kind == "task":
+        if not report.score:
+            doubts.append(f"none of {report.episodes} simulated episodes accomplished the task")
+        if report.false_claims > _FALSE_CLAIMS:
+            doubts.append(f"is_done said True without the task being accomplished in {report.false_claims:.0%} of the episodes")
+        elif task_id and report.score and not report.claimed:
+            doubts.append("is_done never said True, though the task was accomplished")
+    return doubts
