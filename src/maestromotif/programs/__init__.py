@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maestromotif.programs.coder import ProgramResult, recheck, write_programs, write_task_program
     from maestromotif.programs.config import ProgramConfig
     from maestromotif.programs.schedule import ProgramSchedule, Schedule
     from maestromotif.programs.trial import TrialReport, run_trial
+    from maestromotif.programs.write import ProgramResult, recheck, write_programs, write_task_program
 
 __all__ = [
     "ProgramConfig",
@@ -28,14 +28,14 @@ __all__ = [
 
 _HOMES = {
     "ProgramConfig": "config",
-    "ProgramResult": "coder",
+    "ProgramResult": "write",
     "ProgramSchedule": "schedule",
     "Schedule": "schedule",
     "TrialReport": "trial",
-    "recheck": "coder",
+    "recheck": "write",
     "run_trial": "trial",
-    "write_programs": "coder",
-    "write_task_program": "coder",
+    "write_programs": "write",
+    "write_task_program": "write",
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from maestromotif.errors import ProgramError
 
-__all__ = ["ANYTHING", "SKILL_FUNCTIONS", "assemble"]
+__all__ = ["ANYTHING", "SKILL_FUNCTIONS", "assemble", "first_line"]
 
 SKILL_FUNCTIONS = ("can_start", "is_over")
 
@@ -65,6 +65,11 @@ def assemble(programs: Mapping[str, str]) -> str:
         parts.append(f"\n# {skill}\n\n{_renamed(source, tree, skill)}\n")
     rows = ["\n".join(f'    "{skill}": {skill}_{function},' for skill in programs) for function in SKILL_FUNCTIONS]
     return "\n".join(parts) + _TAIL % tuple(rows)
+
+
+def first_line(module: str, skill: str) -> int:
+    """The line of an assembled module on which a skill's own program begins."""
+    return module.splitlines().index(f"# {skill}") + 3
 
 
 def _top_names(tree: ast.Module) -> set[str]:

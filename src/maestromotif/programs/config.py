@@ -16,7 +16,12 @@ class ProgramConfig(BaseModel):
 
     rounds: int = Field(3, ge=1, le=10, description="How often the coder may answer, the first time included; the best program is kept.")
     episodes: int = Field(100, ge=1, le=10_000, description="Simulated episodes on which a program is tried.")
-    max_ticks: int = Field(1_000, ge=10, le=100_000, description="Longest simulated episode, in ticks of the simulator.")
+    max_ticks: int = Field(
+        1_000, ge=10, le=100_000, description="Longest simulated episode of a task's program, in ticks of the simulator."
+    )
+    practice_ticks: int = Field(
+        150, ge=10, le=100_000, description="The same for skill programs and the training policy, which never finish."
+    )
     seconds: float = Field(60.0, gt=0, le=3_600, description="Longest time for all episodes of a trial; then its process is killed.")
     memory_mb: int = Field(1_024, ge=64, description="Memory that a trial may use beyond what the domain itself needs, in MiB.")
     fuel: int = Field(FUEL, ge=1_000, le=1_000_000, description="Loop turns and calls that programs may use in one step.")

@@ -116,7 +116,7 @@ def run_trial(
         "policy": policy,
         "task": task_id,
         "episodes": config.episodes,
-        "max_ticks": config.max_ticks,
+        "max_ticks": config.max_ticks if kind == "task" else config.practice_ticks,
         "fuel": config.fuel,
         "seconds": config.seconds,
         "memory_mb": config.memory_mb,
