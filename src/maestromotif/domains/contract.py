@@ -131,10 +131,11 @@ class DomainEnv(ABC):
     terminated_B: NDArray[np.bool_]
 
     def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Write observations into these arrays (for example shared memory) from now on; to be called before reset."""
+        """Write observations into these arrays (for example shared memory) from now on; what they held is overwritten."""
         for name, array in self.observation.items():
             if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
                 raise ValueError(f"{name}: expected {array.shape} {array.dtype}, got {arrays[name].shape} {arrays[name].dtype}")
+            arrays[name][...] = array
         self.observation = arrays
 
     @abstractmethod
