@@ -122,7 +122,7 @@ def parse_config(text: str, where: str = CONFIG_FILE, overrides: Sequence[str] =
         return ProjectConfig.model_validate(merged)
     except ValidationError as error:
         remedy = "`maestromotif init` writes a file that explains every key"
-        raise ConfigError(f"{where}: " + "; ".join(_problems(error, document)), remedy) from error
+        raise ConfigError(f"{where}: " + "; ".join(_problems(error, document, overrides)), remedy) from error
 
 
 def _override(document: dict[str, Any], override: str) -> None:
@@ -139,9 +139,10 @@ def _override(document: dict[str, Any], override: str) -> None:
         table[key] = parsed
 
 
-def _problems(error: ValidationError, document: Mapping[str, Any]) -> list[str]:
+def _problems(error: ValidationError, document: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
     """One phrase for each mistake, naming table and key; what [coder] inherited from [chat] is not told twice."""
     found: list[str] = []
+    given_by_command = {override.partition("=")[0].strip() for override in overrides}
     for detail in error.errors():
         location = [str(part) for part in detail["loc"]]
         table = document.get(location[0])
@@ -149,6 +150,8 @@ def _problems(error: ValidationError, document: Mapping[str, Any]) -> list[str]:
         if location[0] in _ROLES and inherited and "chat" in document:
             continue
         where = f"[{location[0]}]" + "".join(f" {'.'.join(location[1:])}" if len(location) > 1 else "")
+        if ".".join(location[:2]) in given_by_command:
+            where = f"--set {where}"
         if detail["type"] == "extra_forbidden":
             found.append(f"{where}: unknown {'key' if len(location) > 1 else 'table'}{_hint(location)}")
         else:

@@ -72,7 +72,7 @@ def test_coder_and_annotator_inherit_and_override_chat() -> None:
 
 def test_overrides_win_and_are_checked_like_the_file() -> None:
     assert parse_config("[train]\nsteps = 5\n", overrides=["train.steps=7_000", "chat.model=plain words"]).train.steps == 7000
-    with pytest.raises(ConfigError, match=r"\[train\] stpes: unknown key \(did you mean 'steps'\?\)"):
+    with pytest.raises(ConfigError, match=r"--set \[train\] stpes: unknown key \(did you mean 'steps'\?\)"):
         parse_config("", overrides=["train.stpes=7"])
     with pytest.raises(ConfigError, match=r"section\.key=value"):
         parse_config("", overrides=["steps"])

@@ -24,9 +24,9 @@ _SPEED_SECONDS = 1.5
 
 
 def doctor(
-    folder: Annotated[Path | None, typer.Argument(metavar="[PROJECT]", help="A project to check as well.", show_default=False)] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="PROJECT", help="A project to check as well.", show_default=False)] = None,
 ) -> None:
-    """Check this installation: versions, domains, the project's endpoints, and a quick measure of speed."""
+    """Check this installation: versions, domains, endpoints, speed."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)

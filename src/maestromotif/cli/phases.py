@@ -13,12 +13,15 @@ __all__ = ["register"]
 
 
 def collect(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
-    """Phase 1a: play the domain's scripted explorer and keep every distinct caption."""
+    """Phase 1a: play the scripted explorer and keep every distinct caption."""
     _phase(folder, "collect", again, settings)
 
 
 def annotate(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRunOption = False, settings: SetOption = None) -> None:
-    """Phase 1a: have pairs of captions compared, for each skill, by a judge or a language model."""
+    """Phase 1a: have pairs of captions compared for each skill.
+
+    By a judge (a scoring program that a model wrote once) or by a language model, pair by pair.
+    """
     if dry_run:
         _dry_run(folder, "annotate", settings)
     else:
@@ -31,7 +34,11 @@ def reward(folder: ProjectArgument, again: AgainOption = False, settings: SetOpt
 
 
 def program(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRunOption = False, settings: SetOption = None) -> None:
-    """Phases 2 and 3: have the skills' initiation and termination and the training policy over skills written and tried."""
+    """Phases 2 and 3: have the skills' programs written and tried.
+
+    These are initiation and termination of each skill, and the training policy over skills. The files lie in artifacts/programs
+    and may be edited; the next command checks what you changed.
+    """
     if dry_run:
         _dry_run(folder, "program", settings)
     else:
@@ -44,7 +51,10 @@ def train(
     again: AgainOption = False,
     settings: SetOption = None,
 ) -> None:
-    """Phase 4: train one network for all skills on their rewards; a larger number of steps goes on where it stopped."""
+    """Phase 4: train one network for all skills on their rewards.
+
+    A larger number of steps than before goes on where the training stopped.
+    """
     _phase(folder, "train", again, [*(settings or []), *([f"train.steps={steps}"] if steps else [])])
 
 

@@ -17,7 +17,11 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Environment steps of training; more than before goes on.", show_default=False)] = None,
     settings: SetOption = None,
 ) -> None:
-    """Do everything from skills.toml to the report; skip what is done, go on with what was interrupted."""
+    """Do everything from skills.toml to the report.
+
+    What is done and unchanged is skipped, what was interrupted goes on, and what a change makes necessary is done again, with the
+    reason in one line.
+    """
     from maestromotif.stages.catalogue import stages
 
     project = open_project(folder, [*(settings or []), *([f"train.steps={steps}"] if steps else [])])
@@ -31,7 +35,10 @@ def solve(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 16,
     settings: SetOption = None,
 ) -> None:
-    """Have a policy over skills written for a task and drive the trained skills with it, with no more training."""
+    """Have a task in English programmed, and play it zero-shot.
+
+    The coder writes a policy over skills for the task; it drives the trained skills with no more training.
+    """
     from maestromotif.stages.catalogue import ancestors, solve_stages
 
     project = open_project(folder, settings)
@@ -42,7 +49,10 @@ def solve(
 
 
 def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
-    """Play every task of [evaluate] zero-shot, against an untrained network and a random policy."""
+    """Play every task of [evaluate] zero-shot.
+
+    The same programs also drive an untrained network and a random policy, on the same episodes.
+    """
     from maestromotif.stages.catalogue import evaluation_stages, training_stages
 
     project = open_project(folder, settings)

@@ -18,7 +18,10 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.", show_default=False)],
     domain: Annotated[str, typer.Option(help="The environment; `maestromotif doctor` lists them.")] = "nethack",
 ) -> None:
-    """Make a project folder: maestro.toml and skills.toml, both commented, both yours to edit."""
+    """Make a project folder: maestro.toml and skills.toml, both commented.
+
+    Both files are yours to edit; `run` does again only what a change makes necessary.
+    """
     from maestromotif.project import init_project
 
     for path in init_project(folder, domain):

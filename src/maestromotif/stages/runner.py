@@ -110,7 +110,7 @@ class Runner:
         if folder.exists() and done is None:
             return Plan("make", f"{folder / CARD_FILE} is missing or damaged")
         if done is not None and done.fingerprint == fingerprint:
-            done.verify(folder)
+            done.verify(folder, editable=stage.recheck is not None)
             goal = stage.goal(self.project)
             short = [name for name, wanted in goal.items() if wanted > done.goal.get(name, 0)]
             if stage.recheck is not None and done.changed_programs(folder):
