@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from maestromotif.domains.contract import ObservationSpec
@@ -35,116 +38,129 @@ def sample(logits: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return action, log_probs.gather(1, action[:, None])[:, 0]
 
 
+class _Buffers:
+    """Room for one rollout; see ``Rollout`` for shapes."""
+
+    def __init__(self, games: int, policy: SkillPolicy, config: TrainConfig) -> None:
+        steps = config.rollout
+        self.observation: dict[str, Tensor] = {}
+        for name, (shape, dtype) in policy.spec.layout().items():
+            kind = torch.int32 if name in policy.spec.bags else torch.from_numpy(np.zeros(1, dtype)).dtype
+            self.observation[name] = torch.zeros(games, steps, *shape, dtype=kind)
+        self.skill = torch.zeros(games, steps, dtype=torch.int64)
+        self.action = torch.zeros(games, steps, dtype=torch.int64)
+        self.log_prob, self.value, self.reward, self.boot, self.keep = (torch.zeros(games, steps) for _ in range(5))
+        self.cause = torch.zeros(games, steps, dtype=torch.int8)
+        self.memory = torch.zeros(games, steps // config.chunk, policy.initial(1).shape[1])
+
+
 class Collector:
     """Plays ``config.rollout`` steps of every game at a time.
 
     Args:
         games: not yet reset.
+        policy: acts; with ``config.overlap``, as a copy that is renewed at the beginning of every rollout, so that the learner may
+            change the weights meanwhile.
         generator: draws actions, on the CPU whatever the device.
     """
 
     def __init__(self, games: Games, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator) -> None:
-        self._games, self._policy, self._config, self._generator = games, policy, config, generator
-        steps, count = config.rollout, games.num_games
-        self._observation: dict[str, Tensor] = {}
-        for name, (shape, dtype) in policy.spec.layout().items():
-            kind = torch.int32 if name in policy.spec.bags else torch.from_numpy(np.zeros(1, dtype)).dtype
-            self._observation[name] = torch.zeros(steps, count, *shape, dtype=kind)
-        self._skill = torch.zeros(steps, count, dtype=torch.int64)
-        self._action = torch.zeros(steps, count, dtype=torch.int64)
-        self._log_prob, self._value, self._reward, self._boot, self._keep = (torch.zeros(steps, count) for _ in range(5))
-        self._cause = torch.zeros(steps, count, dtype=torch.int8)
-        self._memory = policy.initial(count)
-        self._chunks = torch.zeros(steps // config.chunk, count, self._memory.shape[1], device=policy.device)
-        self._next_keep = torch.zeros(count)
+        self._games, self._config, self._generator = games, config, generator
+        self._policy, self._actor = policy, copy.deepcopy(policy) if config.overlap else policy
+        # The learner reads one set while the other is filled.
+        self._sets = [_Buffers(games.num_games, policy, config) for _ in range(2 if config.overlap else 1)]
+        self._memory = policy.initial(games.num_games)
+        self._next_keep = torch.zeros(games.num_games)
         self.seconds = {"environment": 0.0, "inference": 0.0}
         games.reset()
 
+    def sync(self) -> None:
+        """Act with the present weights from now on."""
+        if self._actor is not self._policy:
+            with torch.no_grad():
+                for mine, new in zip(self._actor.state_dict().values(), self._policy.state_dict().values(), strict=True):
+                    mine.copy_(new)
+
     def collect(self) -> Rollout:
-        """Play on. The rollout's tensors are overwritten by the next call."""
-        games, policy, steps = self._games, self._policy, self._config.rollout
+        """Play on. The rollout's tensors are overwritten by the call after the next (the next, without overlap)."""
+        games, steps = self._games, self._config.rollout
+        buffers = self._sets.pop(0)
+        self._sets.append(buffers)
         with torch.inference_mode():
             for step in range(steps):
                 for group, rows in enumerate(games.groups):
                     if step:
-                        self._finish(step - 1, group, rows)
+                        self._finish(buffers, step - 1, group, rows)
                     began = time.perf_counter()
-                    self._act(step, rows)
+                    self._act(buffers, step, rows)
                     self.seconds["inference"] += time.perf_counter() - began
                     self._timed(games.send, group)
             for group, rows in enumerate(games.groups):
-                self._finish(steps - 1, group, rows)
+                self._finish(buffers, steps - 1, group, rows)
             began = time.perf_counter()
-            last_value = self._peek(
-                games.arrays.observation, torch.from_numpy(games.arrays.skill), self._memory * self._next_keep_on_device()
-            )
+            memory = self._memory * self._next_keep[:, None].to(self._memory.device)
+            last_value = self._peek(games.arrays.observation, torch.from_numpy(games.arrays.skill), memory)
             self.seconds["inference"] += time.perf_counter() - began
-        device = policy.device
-        # Inference-mode tensors cannot take part in learning; clones are ordinary.
         return Rollout(
-            observation={name: tensor.to(device) for name, tensor in self._observation.items()},
-            skill=self._skill.to(device),
-            action=self._action.to(device),
-            log_prob=self._log_prob.to(device),
-            value=self._value.to(device),
-            reward=self._reward,
-            boot=self._boot,
-            cause=self._cause,
-            keep=self._keep.to(device),
-            memory=self._chunks,
+            observation=buffers.observation,
+            skill=buffers.skill,
+            action=buffers.action,
+            log_prob=buffers.log_prob,
+            value=buffers.value,
+            reward=buffers.reward,
+            boot=buffers.boot,
+            cause=buffers.cause,
+            keep=buffers.keep,
+            memory=buffers.memory,
+            # What inference mode made cannot take part in learning; a clone can.
             last_value=last_value.cpu().clone(),
         )
 
-    def _timed(self, work: Any, group: int) -> None:
+    def _timed(self, work: Callable[[int], None], group: int) -> None:
         began = time.perf_counter()
         work(group)
         self.seconds["environment"] += time.perf_counter() - began
 
-    def _next_keep_on_device(self) -> Tensor:
-        return self._next_keep[:, None].to(self._policy.device)
-
-    def _act(self, step: int, rows: slice) -> None:
+    def _act(self, buffers: _Buffers, step: int, rows: slice) -> None:
         """Observe, infer, and write actions for one group."""
-        arrays, policy = self._games.arrays, self._policy
-        observation = {}
-        for name, array in arrays.observation.items():
-            row = self._observation[name][step, rows]
-            row.numpy()[...] = array[rows]
-            observation[name] = row.to(policy.device)
-        skill = self._skill[step, rows]
-        skill.numpy()[...] = arrays.skill[rows]
-        self._keep[step, rows] = self._next_keep[rows]
-        memory = self._memory[rows] * self._next_keep[rows, None].to(policy.device)
+        arrays, actor = self._games.arrays, self._actor
+        observation = to_tensors({name: array[rows] for name, array in arrays.observation.items()}, actor.spec, actor.device)
+        for name, tensor in observation.items():
+            buffers.observation[name][rows, step] = tensor.cpu()
+        buffers.skill[rows, step] = torch.from_numpy(arrays.skill[rows])
+        buffers.keep[rows, step] = self._next_keep[rows]
         chunk, inside = divmod(step, self._config.chunk)
         if inside == 0:
             # Stored before it is emptied: the learner empties it again by ``keep``.
-            self._chunks[chunk, rows] = self._memory[rows]
-        logits, value, memory = policy.step(observation, skill.to(policy.device), memory)
+            buffers.memory[rows, chunk] = self._memory[rows].cpu()
+        memory = self._memory[rows] * self._next_keep[rows, None].to(actor.device)
+        logits, value, memory = actor.step(observation, torch.from_numpy(arrays.skill[rows]).to(actor.device), memory)
         action, log_prob = sample(logits, self._generator)
+        action = action.cpu()
         self._memory[rows] = memory
-        self._action[step, rows] = action.cpu()
-        self._log_prob[step, rows] = log_prob.cpu()
-        self._value[step, rows] = value.cpu()
-        arrays.action[rows] = self._action[step, rows].numpy()
+        buffers.action[rows, step] = action
+        buffers.log_prob[rows, step] = log_prob.cpu()
+        buffers.value[rows, step] = value.cpu()
+        arrays.action[rows] = action.numpy()
 
-    def _finish(self, step: int, group: int, rows: slice) -> None:
+    def _finish(self, buffers: _Buffers, step: int, group: int, rows: slice) -> None:
         """Take in what a step led to."""
         self._timed(self._games.wait, group)
         began = time.perf_counter()
-        arrays, config = self._games.arrays, self._config
-        self._reward[step, rows].numpy()[...] = arrays.reward[rows]
-        cause = self._cause[step, rows].numpy()
-        cause[...] = arrays.cause[rows]
+        arrays = self._games.arrays
+        buffers.reward[rows, step] = torch.from_numpy(arrays.reward[rows])
+        cause = arrays.cause[rows]
+        buffers.cause[rows, step] = torch.from_numpy(cause)
         ended = cause != EndCause.CONTINUES
         if ended.any():
-            self._bootstrap(step, rows, cause)
+            self._bootstrap(buffers, step, rows, cause)
         forget = arrays.fresh[rows].astype(bool)
-        if config.reset_memory:
+        if self._config.reset_memory:
             forget |= ended
-        self._next_keep[rows].numpy()[...] = ~forget
+        self._next_keep[rows] = torch.from_numpy(~forget).float()
         self.seconds["inference"] += time.perf_counter() - began
 
-    def _bootstrap(self, step: int, rows: slice, cause: Any) -> None:
+    def _bootstrap(self, buffers: _Buffers, step: int, rows: slice, cause: NDArray[np.int8]) -> None:
         """Value of what followed, under the skill that acted, where a call ended without being over."""
         chosen = np.flatnonzero(np.isin(cause, _BOOTSTRAPPED))
         if not len(chosen):
@@ -155,11 +171,11 @@ class Collector:
         for name, array in arrays.last.items():
             observation[name][was_cut] = array[games[was_cut]]
         index = torch.from_numpy(games)
-        skill = self._skill[step, index]
-        self._boot[step, index] = self._peek(observation, skill, self._memory[index.to(self._memory.device)]).cpu()
+        memory = self._memory[index.to(self._memory.device)]
+        buffers.boot[index, step] = self._peek(observation, buffers.skill[index, step], memory).cpu()
 
     def _peek(self, observation: dict[str, Any], skill: Tensor, memory: Tensor) -> Tensor:
         """Values of observations, without acting on them."""
-        policy = self._policy
-        _, value, _ = policy.step(to_tensors(observation, policy.spec, policy.device), skill.to(policy.device), memory)
+        actor = self._actor
+        _, value, _ = actor.step(to_tensors(observation, actor.spec, actor.device), skill.to(actor.device), memory)
         return value

@@ -57,7 +57,10 @@ class TrainConfig(NetworkConfig):
         default="cut", description='"cut": a skill\'s return ends with its call; "flow": it runs on through the next skills.'
     )
     device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')
-    threads: int = Field(default=0, ge=0, description="Threads of the network while it learns; 0: one for each core, 8 at most.")
+    overlap: bool = Field(default=True, description="Learn from one rollout while the next is played, with weights one update old.")
+    threads: int = Field(
+        default=1, ge=1, description="Threads of the network while it learns; more only helps on an otherwise idle machine."
+    )
     checkpoint_seconds: float = Field(default=60.0, ge=0, description="Time between checkpoints.")
     tensorboard: bool = Field(default=True, description="Write event files for TensorBoard beside metrics.jsonl.")
 

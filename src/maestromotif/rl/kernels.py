@@ -35,18 +35,20 @@ def bag_sum(weight: Tensor, indices: Tensor) -> Tensor:
 class _BagSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, indices: Tensor) -> Tensor:
-        ctx.save_for_backward(indices, weight)
+        ctx.save_for_backward(indices)
+        ctx.weight = weight
         # Without padding_idx torch takes its fast path; row 0 is zero anyway.
         return embedding_bag(indices, weight, mode="sum")
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        indices, weight = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        (indices,), weight = ctx.saved_tensors, ctx.weight
         kernel = _load_kernel() if gradient.device.type == "cpu" and gradient.dtype == torch.float32 else None
         if kernel is not None:
-            result = torch.zeros_like(weight)
+            # Where a gradient is kept from step to step it is added to in place: a new one is megabytes of fresh memory.
+            result = torch.zeros_like(weight) if weight.grad is None else weight.grad
             kernel(indices.numpy(), gradient.contiguous().numpy(), result.numpy())
-            return result, None
+            return (result if weight.grad is None else None), None
         with torch.enable_grad():
             leaf = weight.detach().requires_grad_()
             (result,) = torch.autograd.grad(embedding_bag(indices, leaf, mode="sum"), leaf, gradient)

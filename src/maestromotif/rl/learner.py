@@ -20,16 +20,16 @@ __all__ = ["Learner", "Rollout", "ppo_losses"]
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Experience of ``T`` steps in ``B`` games; tensors on the learner's device unless said otherwise.
+    """Experience of ``T`` steps in ``B`` games, on the CPU. Games come first, so that the chunks of a game are contiguous.
 
     Attributes:
-        observation: ``[T, B, ...]``.
-        skill, action: int64 ``[T, B]``.
-        log_prob, value: float ``[T, B]``, as they were when acting; value in units of reward.
-        reward, boot: float ``[T, B]``; cause: int8 ``[T, B]``; on the CPU. See ``returns.advantages``.
-        keep: float ``[T, B]``, 0 where the memory was emptied before the step.
-        memory: ``[T / chunk, B, H]``, the memory before each chunk.
-        last_value: float ``[B]``, of the observation after the last step; on the CPU.
+        observation: ``[B, T, ...]``.
+        skill, action: int64 ``[B, T]``.
+        log_prob, value: float ``[B, T]``, as they were when acting; value in units of reward.
+        reward, boot: float ``[B, T]``; cause: int8 ``[B, T]``. See ``returns.advantages``.
+        keep: float ``[B, T]``, 0 where the memory was emptied before the step.
+        memory: ``[B, T / chunk, H]``, the memory before each chunk.
+        last_value: float ``[B]``, of the observation after the last step.
     """
 
     observation: dict[str, Tensor]
@@ -107,29 +107,30 @@ class Learner:
         if config.decay == "linear":
             for group in self.optimiser.param_groups:
                 group["lr"] = config.learning_rate * max(0.02, 1 - progress)
-        steps, games = rollout.skill.shape
-        chunks = steps // config.chunk
         advantage, target, explained = self._targets(rollout)
+        device, skill = policy.device, rollout.skill.to(policy.device)
         data = {
-            "skill": rollout.skill,
-            "action": rollout.action,
-            "log_prob": rollout.log_prob,
-            "value": self._normalise(rollout.value, rollout.skill),
-            "advantage": advantage,
-            "target": self._normalise(target, rollout.skill),
-            "keep": rollout.keep,
+            "skill": skill,
+            "action": rollout.action.to(device),
+            "log_prob": rollout.log_prob.to(device),
+            "value": self._normalise(rollout.value.to(device), skill),
+            "advantage": advantage.to(device),
+            "target": self._normalise(target.to(device), skill),
+            "keep": rollout.keep.to(device),
         }
+        data = {name: _chunks(tensor, config.chunk) for name, tensor in data.items()}
+        observations = {name: _chunks(tensor.to(device), config.chunk) for name, tensor in rollout.observation.items()}
+        memory = rollout.memory.to(device).flatten(0, 1)
         sums: dict[str, Tensor] = {}
         count = 0
         size = max(1, config.minibatch // config.chunk)
         for _ in range(config.epochs):
-            order = torch.randperm(chunks * games, generator=self._generator).to(policy.device)
+            order = torch.randperm(len(memory), generator=self._generator).to(policy.device)
             for first in range(0, len(order), size):
                 part = order[first : first + size]
-                row, game = part // games, part % games
-                batch = {name: _take(tensor, row, game, config.chunk) for name, tensor in data.items()}
-                observation = {name: _take(tensor, row, game, config.chunk) for name, tensor in rollout.observation.items()}
-                found = self._gradient_step(batch, observation, rollout.memory[row, game])
+                batch = {name: tensor.index_select(0, part) for name, tensor in data.items()}
+                observation = {name: tensor.index_select(0, part).view(len(part), config.chunk, -1) for name, tensor in observations.items()}
+                found = self._gradient_step(batch, observation, memory.index_select(0, part))
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
                 count += 1
@@ -153,7 +154,7 @@ class Learner:
             config.value_clip,
         )
         total = losses["policy"] + config.value_weight * losses["value"] - config.entropy * losses["entropy"]
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=False)
         torch.autograd.backward(total)
         for parameter, size in self._padded:
             if parameter.grad is not None:
@@ -165,26 +166,25 @@ class Learner:
         return {**{name: loss.detach() for name, loss in losses.items()}, "loss": total.detach(), "gradient_norm": norm}
 
     def _targets(self, rollout: Rollout) -> tuple[Tensor, Tensor, float]:
-        """Standardised advantages, value targets in units of reward (both ``[T, B]``), and the share of variance explained."""
+        """Standardised advantages, value targets in units of reward (both ``[B, T]``), and the share of variance explained."""
         config, policy = self.config, self.policy
-        value, skills = rollout.value.cpu().numpy(), rollout.skill.cpu().numpy()
+        value, skills = rollout.value.numpy(), rollout.skill.numpy()
         raw = advantages(
-            rollout.reward.numpy(),
-            value,
+            rollout.reward.numpy().T,
+            value.T,
             rollout.last_value.numpy(),
-            rollout.cause.numpy(),
-            rollout.boot.numpy(),
+            rollout.cause.numpy().T,
+            rollout.boot.numpy().T,
             config.discount,
             config.gae,
             config.returns,
-        )
+        ).T
         target = raw + value
         variance = float(target.var())
         explained = 1 - float(raw.var()) / variance if variance > 0 else 0.0
         scaled = standardise(raw, skills, len(policy.skills), config.advantage_floor)
         self._follow_returns(torch.from_numpy(target), torch.from_numpy(skills))
-        device = policy.device
-        return torch.from_numpy(scaled).to(device), torch.from_numpy(target).to(device), explained
+        return torch.from_numpy(scaled), torch.from_numpy(target), explained
 
     def _follow_returns(self, target: Tensor, skills: Tensor) -> None:
         """Move each skill's mean and scale of returns towards those of this rollout, weighted by its share of the steps."""
@@ -202,7 +202,6 @@ class Learner:
         return (value - self.policy.value_mean[skill]) / self.policy.value_scale[skill]
 
 
-def _take(tensor: Tensor, row: Tensor, game: Tensor, chunk: int) -> Tensor:
-    """Chunks of ``[T, B, ...]`` named by (row of chunks, game), as ``[chunk, N, ...]``."""
-    steps, games = tensor.shape[:2]
-    return tensor.view(steps // chunk, chunk, games, *tensor.shape[2:])[row, :, game].transpose(0, 1)
+def _chunks(tensor: Tensor, chunk: int) -> Tensor:
+    """``[B, T, ...]`` as ``[B * T / chunk, chunk * ...]``: one row for each chunk."""
+    return tensor.reshape(tensor.shape[0] * tensor.shape[1] // chunk, -1)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, ObservationSpec
 from maestromotif.errors import ArtifactError
 from maestromotif.rl.config import NetworkConfig
-from maestromotif.rl.gru import gru_sequence
+from maestromotif.rl.gru import gru_sequence, gru_step
 from maestromotif.rl.kernels import bag_sum
 
 __all__ = ["SkillPolicy", "spec_from_json", "spec_to_json"]
@@ -96,7 +96,7 @@ class SkillPolicy(nn.Module):
         features = self._features(observation, skill)
         core = torch.addmm(self.core_in_bias, features, self.core_in.t())
         if self.core_back is not None and self.core_back_bias is not None:
-            core = memory = _gru_step(core, torch.addmm(self.core_back_bias, memory, self.core_back.t()), memory)
+            core = memory = gru_step(core, torch.addmm(self.core_back_bias, memory, self.core_back.t()), memory)
         else:
             core = torch.relu(core)
         logits, value = self._heads(features, core, observation, skill)
@@ -106,21 +106,21 @@ class SkillPolicy(nn.Module):
         """The same over ``T`` steps, for learning.
 
         Args:
-            observation: arrays ``[T, N, ...]``.
-            skill: int64 ``[T, N]``.
+            observation: arrays ``[N, T, ...]``.
+            skill: int64 ``[N, T]``.
             memory: ``[N, H]`` before the first step.
-            keep: float ``[T, N]``, 0 where the memory is emptied before the step.
+            keep: float ``[N, T]``, 0 where the memory is emptied before the step.
 
         Returns:
-            logits ``[T * N, A]`` and normalised values ``[T * N]``, step-major.
+            logits ``[N * T, A]`` and normalised values ``[N * T]``, game-major.
         """
-        steps, count = skill.shape
+        count, steps = skill.shape
         flat = {name: array.reshape(steps * count, -1) for name, array in observation.items()}
         skills = skill.reshape(-1)
         features = self._features(flat, skills)
         core = torch.addmm(self.core_in_bias, features, self.core_in.t())
         if self.core_back is not None and self.core_back_bias is not None:
-            core = gru_sequence(core.view(steps, count, -1), memory, keep, self.core_back, self.core_back_bias).reshape(steps * count, -1)
+            core = gru_sequence(core.view(count, steps, -1), memory, keep, self.core_back, self.core_back_bias).reshape(steps * count, -1)
         else:
             core = torch.relu(core)
         return self._heads(features, core, flat, skills)
@@ -177,14 +177,6 @@ class SkillPolicy(nn.Module):
 
 def _normal(generator: torch.Generator, scale: float, *shape: int) -> nn.Parameter:
     return nn.Parameter(torch.randn(*shape, generator=generator) * scale)
-
-
-def _gru_step(inputs: Tensor, back: Tensor, memory: Tensor) -> Tensor:
-    """One step of a gated recurrent unit (Cho et al. 2014) from its two products, each ``[N, 3H]`` in the order reset, update, new."""
-    width = memory.shape[1]
-    gates = torch.sigmoid(inputs[:, : 2 * width] + back[:, : 2 * width])
-    new = torch.tanh(torch.addcmul(inputs[:, 2 * width :], gates[:, :width], back[:, 2 * width :]))
-    return torch.lerp(new, memory, gates[:, width:])
 
 
 def spec_to_json(spec: ObservationSpec) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,7 @@ from maestromotif.rl.checkpoint import Counters
 from maestromotif.rl.collector import Collector
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
-from maestromotif.rl.learner import Learner
+from maestromotif.rl.learner import Learner, Rollout
 from maestromotif.rl.metrics import Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
 from maestromotif.rl.networks import SkillPolicy, spec_to_json
 from maestromotif.rl.vector import Games, make_games
@@ -122,7 +122,6 @@ class Training:
         self._skills, self._seed = skills, seed
         measures = domain.call_measures
         self._measured = tuple(skill.measure in measures for skill in skills)
-        self._threads = config.threads or min(8, os.cpu_count() or 1)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.network, seed=episode_seed(seed, 1) % 2**62).to(config.device)
         self._generators = {
@@ -160,6 +159,8 @@ class Training:
         self._board = TensorBoard(out / "tensorboard", self.counters.steps) if config.tensorboard else None
         if self._board is not None:
             stack.callback(self._board.close)
+        self._learning = stack.enter_context(ThreadPoolExecutor(1, "learner")) if config.overlap else None
+        self._pending: Rollout | None = None
         self.collector = Collector(self.games, self.policy, config, self._generators["act"])
         self._counts = SkillCounts(self.games.arrays)
 
@@ -189,16 +190,11 @@ class Training:
         return min(1.0, self.counters.steps / self.config.steps)
 
     def update(self) -> Metrics:
-        """One round: play ``rollout`` steps of every game, learn from them, write the metrics down."""
+        """One round: play ``rollout`` steps of every game, learn from a rollout, write the metrics down."""
         began = time.perf_counter()
         before = dict(self.collector.seconds)
-        torch.set_num_threads(1)
-        rollout = self.collector.collect()
-        acted = time.perf_counter()
-        torch.set_num_threads(self._threads)
-        losses = self.learner.update(rollout, self.progress)
+        losses, learning = self._overlapped() if self._learning is not None else self._alternating()
         self._check(losses)
-        learned = time.perf_counter()
         steps = self.config.rollout * self.config.games
         counts = self._counts.take()
         skills = skill_metrics(self._skills.ids, self._measured, counts)
@@ -219,7 +215,7 @@ class Training:
             "elapsed": self.counters.elapsed,
             "steps_per_second": steps / (time.perf_counter() - began),
             **seconds,
-            "learning": learned - acted,
+            "learning": learning,
             # Summed over the processes that play, so these may exceed the time that passed.
             "games_stepping": float(counts["games"][2]),
             "games_programs_and_rewards": float(counts["games"][3]),
@@ -228,6 +224,31 @@ class Training:
         if self._board is not None:
             self._board.add(metrics)
         return metrics
+
+    def _alternating(self) -> tuple[dict[str, float], float]:
+        """Play, then learn from it."""
+        torch.set_num_threads(1)
+        return self._learn(self.collector.collect())
+
+    def _overlapped(self) -> tuple[dict[str, float], float]:
+        """Learn from the rollout before while the next is played. The copy that acts was taken before, so timing decides nothing."""
+        assert self._learning is not None
+        if self._pending is None:
+            torch.set_num_threads(1)
+            self._pending = self.collector.collect()
+        learning = self._learning.submit(self._learn, self._pending)
+        try:
+            self._pending = self.collector.collect()
+        finally:
+            # Waited for in any case: nobody may save weights that are being changed.
+            losses, seconds = learning.result()
+        self.collector.sync()
+        return losses, seconds
+
+    def _learn(self, rollout: Rollout) -> tuple[dict[str, float], float]:
+        began = time.perf_counter()
+        torch.set_num_threads(self.config.threads)
+        return self.learner.update(rollout, self.progress), time.perf_counter() - began
 
     def _check(self, losses: dict[str, float]) -> None:
         if all(math.isfinite(value) for value in losses.values()):
