@@ -17,7 +17,7 @@ class EvaluateConfig(BaseModel):
 
     skill_episodes: int = Field(default=64, ge=1, description="episodes of the training policy over skills, for each driving policy")
     task_episodes: int = Field(default=64, ge=1, description="episodes of each task, for each driving policy")
-    max_steps: int = Field(default=2_000, ge=1, description="cut episodes after so many steps, or at the task's own limit where that is lower")
+    max_steps: int = Field(default=2_000, ge=1, description="cut episodes after so many steps, or at the task's own limit if lower")
     tasks: tuple[str, ...] = Field(default=(), description="ids of the tasks to evaluate; empty: all that have a program")
     games: int = Field(default=32, ge=1, description="games played together")
     workers: int = Field(default=2, ge=0, description="processes that play them; 0: this process")

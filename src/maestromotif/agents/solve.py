@@ -83,7 +83,7 @@ def solve(
     if not program.exists():
         progress(0.0, f"{name}: the coder writes a policy over skills")
         description = known.description if known else text
-        write_task_program(setting.domain, setting.skills, description, known.id if known else None, chat, program_config, program.parent)
+        write_task_program(setting.domain, setting.skills, description, name, chat, program_config, program.parent)
 
     def report(fraction: float, words: str) -> None:
         progress(0.1 + 0.9 * fraction, words)

@@ -1,0 +1,182 @@
+"""The page: gathers what there is, and renders it into one HTML file that loads nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from maestromotif import __version__
+from maestromotif.agents.config import POLICIES
+from maestromotif.files import write_atomically
+from maestromotif.report.config import ReportConfig
+from maestromotif.report.palette import css_variables, skill_slots
+from maestromotif.report.programs import gather_programs
+from maestromotif.report.results import CAUSES, Results, SkillRow, gather_results
+from maestromotif.report.rewards import gather_rewards
+from maestromotif.report.signs import find_signs
+from maestromotif.report.sources import Notes, ReportSources, read_json_file, read_json_lines, tolerate
+from maestromotif.report.training import learning_curves
+
+__all__ = ["PAGE_FILE", "render_page", "write_report"]
+
+PAGE_FILE = "index.html"
+_SECTIONS = (
+    ("results", "Results"),
+    ("rewards", "Rewards"),
+    ("programs", "Programs"),
+    ("training", "Training"),
+    ("flow", "Skills at work"),
+    ("reproduce", "Reproduce"),
+)
+_SIGNIFICANT = 0.01
+
+
+def write_report(sources: ReportSources, config: ReportConfig, out: Path) -> Path:
+    """Write ``out``/index.html from whatever the project has so far; returns its path.
+
+    Missing artifacts become a sentence that names the command which makes them; damaged ones are noted on the page.
+    """
+    path = out / PAGE_FILE
+    write_atomically(path, render_page(sources, config))
+    return path
+
+
+def render_page(sources: ReportSources, config: ReportConfig) -> str:
+    """The page as text."""
+    notes = Notes()
+    slots = skill_slots(sources.skills.ids)
+    rewards = gather_rewards(sources, slots, config.captions, notes)
+    programs = gather_programs(sources, config.max_transcript_chars if config.transcripts else 0, notes)
+    metrics = read_json_lines(sources.training / "metrics.jsonl", notes)
+    charts = tolerate(notes, "metrics.jsonl", lambda: learning_curves(metrics, sources.skills, slots)) or []
+    results = gather_results(sources, notes)
+    signs = tolerate(notes, "warnings", lambda: find_signs(rewards, programs, metrics, results)) or []
+    environment = _environment()
+    light, dark = css_variables()
+    style = environment.get_template("style.css").render(light=light, dark=dark)
+    return environment.get_template("page.html.j2").render(
+        title=config.title or sources.title,
+        domain_title=sources.domain.title,
+        facts=_facts(sources, metrics, results),
+        headline=_headline(results),
+        sections=_SECTIONS,
+        style=style,
+        skills=list(sources.skills),
+        slots=slots,
+        policies=POLICIES,
+        causes=CAUSES,
+        tasks_asked=[(row.task, row.description) for row in results.tasks],
+        results=results,
+        steps_trained=sum(row.details["trained"]["steps"] for row in results.skills if "trained" in row.details),
+        signs=signs,
+        notes=notes.entries,
+        rewards=rewards,
+        programs=programs,
+        charts=charts,
+        cards=list(_cards(sources, notes)),
+        project=shlex.quote(_short(sources.root)),
+        commands=_commands(sources, results),
+        version=__version__,
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("maestromotif.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(percent=_percent, count=_count, p=_p_value, reward=_reward)
+    return environment
+
+
+def _percent(value: float | None) -> str:
+    """A rate as per cent: one decimal below ten, and never a zero for what is not."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    shown = 100 * value
+    if 0 < shown < 0.05:
+        return "< 0.1\u202f%"
+    if 99.95 <= shown < 100:
+        return "> 99.9\u202f%"
+    digits = 0 if shown in (0, 100) else 1 if shown < 10 or shown > 99 else 0
+    return f"{shown:.{digits}f}\u202f%"
+
+
+def _count(value: float) -> str:
+    return f"{int(value):,}".replace(",", "\u202f")
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def _reward(value: float) -> str:
+    return "0" if value == 0 else f"{value:.3f}"
+
+
+def _short(root: Path) -> str:
+    """The folder as a person in its parent would type it: the page must not tell where it lies on some machine."""
+    return root.resolve().name
+
+
+def _facts(sources: ReportSources, metrics: list[dict[str, Any]], results: Results) -> list[str]:
+    facts = [f"{len(sources.skills)} skills", f"{len(results.tasks)} tasks"]
+    if metrics:
+        last = metrics[-1]
+        facts.append(f"{_count(last.get('steps', 0))} training steps")
+        elapsed = (last.get("time") or {}).get("elapsed")
+        if isinstance(elapsed, int | float):
+            facts.append(f"{elapsed / 60:.0f} minutes of training" if elapsed >= 90 else f"{elapsed:.0f} seconds of training")
+    facts.append(datetime.now(UTC).strftime("written %Y-%m-%d %H:%M UTC"))
+    return facts
+
+
+def _headline(results: Results) -> str:
+    """The most telling sentence that the data allow."""
+    judged = [row for row in results.skills if row.p_values.get("untrained") is not None]
+    if not judged:
+        return ""
+    better = [row for row in judged if (row.p_values["untrained"] or 0.0) < _SIGNIFICANT]
+    if not better:
+        return "No skill succeeds clearly more often than under the untrained network yet."
+    best = max(better, key=_gain)
+    trained, untrained = best.scores["trained"], best.scores["untrained"]
+    ratio = f", {best.ratio:.1f} times as often" if best.ratio is not None else ""
+    return (
+        f"{len(better)} of {len(results.skills)} skills succeed more often than under the untrained network (p < {_SIGNIFICANT}). "
+        f"The widest gap: {_percent(trained.rate)} of the calls of {best.skill} succeed, against {_percent(untrained.rate)}{ratio}."
+    )
+
+
+def _gain(row: SkillRow) -> float:
+    return (row.scores["trained"].rate or 0.0) - (row.scores["untrained"].rate or 0.0)
+
+
+def _cards(sources: ReportSources, notes: Notes) -> Iterable[Mapping[str, str]]:
+    folders = [sources.interactions, sources.preferences, sources.rewards, sources.programs, sources.training]
+    folders += [*sorted(sources.tasks.glob("*")), sources.evaluation, *sorted(sources.solved.glob("*"))]
+    for folder in folders:
+        card = read_json_file(folder / "card.json", notes)
+        if card is not None:
+            name = str(card.get("stage") or folder.name)
+            # Digests of every file would bury the rest.
+            shown = {key: value for key, value in card.items() if key != "files"}
+            text = json.dumps(shown, indent=2, ensure_ascii=False).replace(str(sources.root.resolve()) + os.sep, "")
+            yield {"name": name, "when": str(card.get("finished") or card.get("status") or ""), "text": text}
+
+
+def _commands(sources: ReportSources, results: Results) -> list[str]:
+    project = shlex.quote(_short(sources.root))
+    lines = [
+        f"pip install 'maestromotif[{sources.domain.id}]=={__version__}'",
+        f"# with this project's maestro.toml and skills.toml in the folder {project}:",
+        f"maestromotif run {project}",
+    ]
+    return lines + [f"maestromotif solve {project} {shlex.quote(row.description)}" for row in results.tasks if row.free]

@@ -1,0 +1,51 @@
+"""The short table at the end of a run."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from maestromotif.agents.config import POLICIES
+from maestromotif.report.results import Results, Score, gather_results
+from maestromotif.report.sources import Notes, ReportSources
+
+__all__ = ["summary_table"]
+
+
+def summary_table(sources: ReportSources) -> Table | None:
+    """Success of skills (per call) and tasks (per episode) under each driving policy; None if nothing was evaluated."""
+    results = gather_results(sources, Notes())
+    if not results.skills and not results.tasks:
+        return None
+    table = Table(title="Success, with intervals", title_justify="left", show_edge=False, pad_edge=False, header_style="dim")
+    table.add_column("")
+    for policy in POLICIES:
+        table.add_column(policy, justify="right")
+    table.add_column("p", justify="right")
+    _add_skills(table, results)
+    _add_tasks(table, results)
+    return table
+
+
+def _add_skills(table: Table, results: Results) -> None:
+    for row in results.skills:
+        table.add_row(row.skill, *(_score(row.scores.get(policy)) for policy in POLICIES), _p(row.p_values.get("untrained")))
+    if results.skills:
+        table.add_section()
+
+
+def _add_tasks(table: Table, results: Results) -> None:
+    for task in results.tasks:
+        for criterion, scores in task.scores.items():
+            p_value = task.p_values.get(criterion, {}).get("untrained")
+            name = f"{task.task} [dim]{criterion}[/dim]"
+            table.add_row(name, *(_score(scores.get(policy)) for policy in POLICIES), _p(p_value))
+
+
+def _score(score: Score | None) -> str:
+    if score is None or score.rate is None:
+        return "[dim]no calls[/dim]"
+    return f"{score.rate:.1%} [dim]{100 * score.low:.0f}-{100 * score.high:.0f}, n={score.trials}[/dim]"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
