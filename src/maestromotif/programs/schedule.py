@@ -275,6 +275,8 @@ class ProgramSchedule(_Calls):
             except _FAULTS as error:
                 self._skill_fault(f"is_over({self.active})", error)
                 cause = _OVER
+        if self._meter.left() < self._fuel and self._refuel():
+            cause = _OVER
         if self._interrupt is not None and not cause:
             try:
                 wanted = self._interrupt(facts, self.active)
@@ -284,8 +286,6 @@ class ProgramSchedule(_Calls):
                     raise TypeError(f"must return True or False, not {type(wanted).__name__}")
             except _FAULTS as error:
                 self._policy_fault("interrupt", error)
-        if self._meter.left() < self._fuel and self._refuel():
-            cause = _OVER
         self._left -= elapsed
         if cause:
             return self._next(cause, facts)
