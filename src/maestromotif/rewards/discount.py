@@ -20,15 +20,16 @@ class CountDiscount:
             ``window`` different keys seen last, each with all its sightings since it came in (the released code).
     """
 
-    __slots__ = ("_counts", "_order", "_powers", "_recent", "kind", "window")
+    __slots__ = ("_counts", "_order", "_powers", "_recent", "exponent", "kind", "window")
 
     def __init__(self, window: int = 20, exponent: float = 3.0, kind: Window = "steps") -> None:
         if window < 1 or exponent < 0:
             raise ValueError(f"window must be at least 1 and exponent at least 0, not {window} and {exponent}")
         self.window = window
+        self.exponent = exponent
         self.kind = kind
         # The table of inverse powers saves a pow() in each environment step.
-        self._powers: list[float] = [1.0, *(float(count) ** -exponent for count in range(1, 4 * window + 1))]
+        self._powers: list[float] = [1.0, *(float(count) ** -exponent for count in range(1, window + 1))]
         self._recent: deque[int] = deque()
         self._counts: dict[int, int] = {}
         self._order: OrderedDict[int, int] = OrderedDict()
@@ -70,4 +71,4 @@ class CountDiscount:
         order.move_to_end(key)
         if len(order) > self.window:
             order.popitem(last=False)
-        return self._powers[min(count, len(self._powers) - 1)]
+        return self._powers[count] if count < len(self._powers) else float(count) ** -self.exponent

@@ -36,7 +36,8 @@ def _names(given: RewardInput) -> Iterable[str]:
         yield f"word {token}"
     for one, other in itertools.pairwise(tokens):
         yield f"words {one} {other}"
-    yield f"message {' '.join(tokens)}"
+    if tokens:  # an empty message is no feature: what is unknown must look like nothing
+        yield f"message {' '.join(tokens)}"
     happened = [f"{index}={value}" for index, value in enumerate(given.signs) if value]
     for place, one in enumerate(happened):
         yield f"sign {one}"

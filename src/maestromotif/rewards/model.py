@@ -52,7 +52,8 @@ class RewardModel:
 
     def to_bytes(self, skill: str) -> bytes:
         tensors = {field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}
-        return dump_tensors(tensors, {"skill": skill, "feature_version": str(FEATURE_VERSION)})
+        # One key only: safetensors writes several in random order, and the same weights must be the same bytes.
+        return dump_tensors(tensors, {"maestromotif": json.dumps({"skill": skill, "feature_version": FEATURE_VERSION})})
 
     @classmethod
     def from_bytes(cls, content: bytes, path: Path) -> RewardModel:
