@@ -1,5 +1,45 @@
 """What came out, as a short table on the terminal."""
+
 from __future__ import annotations
-from typing import Any
-def print_results(project: Any) -> None: ...
-def print_solved(project: Any, stage: str) -> None: ...
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from maestromotif.project import Project
+
+__all__ = ["print_results", "print_solved"]
+
+
+def print_results(project: Project) -> None:
+    """Success of skills and tasks, and where the page lies."""
+    _print_table(project)
+    page = project.folder("report") / "index.html"
+    if page.exists():
+        typer.echo(f"report: {_shown(page)}")
+
+
+def print_solved(project: Project, task: str) -> None:
+    """Success at one task, and where its program lies."""
+    _print_table(project, task)
+    typer.echo(f"program: {_shown(project.folder(f'task:{task}') / f'{task}.py')}")
+
+
+def _print_table(project: Project, task: str = "") -> None:
+    from maestromotif.report import ReportSources, summary_table
+
+    table = summary_table(ReportSources.standard(project.root, project.domain, project.skills), task)
+    if table is not None:
+        console = Console()
+        # A pipe has no width; a table cut to 80 columns would lose its numbers.
+        console.print(table, width=None if console.is_terminal else 120)
+
+
+def _shown(path: Path) -> str:
+    """As short as it can be opened from here."""
+    relative = os.path.relpath(path)
+    return str(path.absolute()) if relative.startswith("..") else relative

@@ -45,7 +45,7 @@ def solve(
     todo = solve_stages(project, task, episodes)
     own = {stage.id for stage in todo}
     run_stages(project, todo, [stage for stage in ancestors(project, todo[-1]) if stage.id not in own])
-    print_solved(project, todo[-1].id)
+    print_solved(project, todo[-1].id.partition(":")[2])
 
 
 def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
@@ -66,7 +66,7 @@ def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOpt
 
     project = open_project(folder, settings)
     run_stages(project, [stage_by_id(project, "report")], (), again)
-    typer.echo(f"report: {project.folder('report') / 'index.html'}")
+    print_results(project)
 
 
 def register(app: typer.Typer) -> None:

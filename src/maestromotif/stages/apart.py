@@ -129,10 +129,10 @@ def _outcome(code: int, result: Mapping[str, Any], complaints: IO[bytes], stage_
         raise getattr(errors, kind, MaestroError)(problem, remedy)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if code < 0:
+    if code in (-signal.SIGKILL, -signal.SIGTERM):
         raise ProjectError(
             f"the process of the stage {stage_id} was ended from outside (signal {-code})",
             "If memory ran out, lower the number of games or workers in maestro.toml; run again to go on",
         )
     complaints.seek(0)
-    raise RuntimeError(f"the process of the stage {stage_id} failed:\n{complaints.read().decode(errors='replace')}")
+    raise RuntimeError(f"the process of the stage {stage_id} failed (exit code {code}):\n{complaints.read().decode(errors='replace')}")

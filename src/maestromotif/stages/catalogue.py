@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +37,9 @@ def _annotate(work: Work) -> Mapping[str, Any]:
     project = work.project
     captions = project.folder("collect") / "captions.parquet"
     chat = project.annotator()
-    annotate(project.domain, project.skills, captions, project.config.annotate, chat, work.out, project.seed, work.progress)
-    return {"model": chat.id}
+    results = annotate(project.domain, project.skills, captions, project.config.annotate, chat, work.out, project.seed, work.progress)
+    _warn(work, *(result.warnings for result in results))
+    return {"model": chat.id, "verdicts": {result.skill: result.counts for result in results}}
 
 
 def _reward(work: Work) -> Mapping[str, Any]:
@@ -45,8 +48,9 @@ def _reward(work: Work) -> Mapping[str, Any]:
     project = work.project
     captions = project.folder("collect") / "captions.parquet"
     preferences = project.folder("annotate")
-    fit(project.domain, project.skills, captions, preferences, project.config.reward, work.out, project.seed, work.progress)
-    return {}
+    results = fit(project.domain, project.skills, captions, preferences, project.config.reward, work.out, project.seed, work.progress)
+    _warn(work, *(result.warnings for result in results))
+    return {"held-out agreement": {result.skill: None if math.isnan(result.agreement) else result.agreement for result in results}}
 
 
 def _program(work: Work) -> Mapping[str, Any]:
@@ -54,7 +58,8 @@ def _program(work: Work) -> Mapping[str, Any]:
 
     project = work.project
     coder = project.coder()
-    write_programs(project.domain, project.skills, coder, project.config.program, work.out, project.seed, work.progress)
+    result = write_programs(project.domain, project.skills, coder, project.config.program, work.out, project.seed, work.progress)
+    _warn(work, result.warnings)
     return {"model": coder.id}
 
 
@@ -63,15 +68,33 @@ def _task(task_id: str, text: str, work: Work) -> Mapping[str, Any]:
 
     project = work.project
     coder = project.coder()
-    known = task_id if task_id in project.domain.tasks else None
-    write_task_program(project.domain, project.skills, text, known, coder, project.config.program, work.out)
+    result = write_task_program(
+        project.domain,
+        project.skills,
+        text,
+        task_id,
+        coder,
+        project.config.program,
+        work.out,
+        project.seed,
+        work.progress,
+        skill_program=(project.folder("program") / "skills.py").read_text(encoding="utf-8"),
+    )
+    _warn(work, result.warnings)
     return {"model": coder.id, "task": text}
 
 
 def _recheck(project: Project, folder: Path) -> None:
     from maestromotif.programs import recheck
 
-    recheck(project.domain, project.skills, project.config.program, folder)
+    # A task's program is tried with the skills' program, which lies elsewhere.
+    skills = None if folder == project.folder("program") else (project.folder("program") / "skills.py").read_text(encoding="utf-8")
+    recheck(project.domain, project.skills, project.config.program, folder, project.seed, skill_program=skills)
+
+
+def _warn(work: Work, *warnings: Sequence[str]) -> None:
+    for text in chain.from_iterable(warnings):
+        work.warn(text)
 
 
 def _train(work: Work) -> Mapping[str, Any]:
@@ -87,13 +110,12 @@ def _setting(project: Project) -> Setting:
     from maestromotif.agents import Setting
 
     return Setting(
-        project.domain,
-        project.skills,
-        project.folder("program"),
-        project.folder("train") / "policy.safetensors",
-        project.folder("reward"),
-        project.config.evaluate,
-        project.seed,
+        domain=project.domain,
+        skills=project.skills,
+        programs=project.folder("program"),
+        training=project.folder("train"),
+        rewards=project.folder("reward"),
+        config=project.config.evaluate,
     )
 
 
@@ -120,8 +142,11 @@ def _solve(task: str, text: str, episodes: int, work: Work) -> Mapping[str, Any]
 
 
 def _report(work: Work) -> Mapping[str, Any]:
+    from maestromotif.report import ReportSources, write_report
 
-    raise NotImplementedError
+    project = work.project
+    write_report(ReportSources.standard(project.root, project.domain, project.skills), project.config.report, work.out)
+    return {}
 
 
 def stages(project: Project) -> list[Stage]:

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class _Channel:
             except BrokenPipeError:
                 _die()
 
+    def warn(self, text: str) -> None:
+        self.send(warning=text)
+
     def progress(self, fraction: float, text: str) -> None:
         if fraction >= 1 or time.monotonic() - self._last >= _INTERVAL:
             self._last = time.monotonic()
@@ -62,14 +66,17 @@ def _die() -> None:
 
 
 def _watch_parent() -> None:
-    sys.stdin.buffer.read()
+    # The descriptor itself, since a buffered reader's lock would hang or abort the interpreter's end.
+    while os.read(0, 4096):
+        pass
     _die()
 
 
 def main() -> int:
     """Read the order, do the work, answer; returns the exit code."""
     channel = _Channel()
-    order = json.loads(sys.stdin.buffer.readline())
+    with os.fdopen(os.dup(0), "rb", buffering=0) as stream:
+        order = json.loads(stream.readline())
     threading.Thread(target=_watch_parent, daemon=True).start()
     logging.getLogger("maestromotif").addHandler(_Forward(channel))
     warnings.showwarning = lambda message, *rest, **named: (
@@ -82,7 +89,7 @@ def main() -> int:
 
     try:
         project = Project.restore(Path(order["root"]), order["config"], order["skills"])
-        facts = stage_by_id(project, order["stage"], order["options"]).work(Work(project, Path(order["out"]), channel.progress))
+        facts = stage_by_id(project, order["stage"], order["options"]).work(Work(project, Path(order["out"]), channel.progress, channel.warn))
     except MaestroError as error:
         channel.send(error=[type(error).__name__, error.problem, error.remedy])
         return 2
@@ -95,6 +102,9 @@ if __name__ == "__main__":
         code = main()
     except KeyboardInterrupt:
         code = 130
+    except Exception:
+        traceback.print_exc()
+        code = 1
     sys.stderr.flush()
     # Threads of libraries must not keep a finished child alive; all files are written and closed by now.
     os._exit(code)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maestromotif.errors import MaestroError, ProjectError
+from maestromotif.errors import ArtifactError, ProjectError
 from maestromotif.project import Project
 from maestromotif.stages.apart import run_apart
 from maestromotif.stages.card import CARD_FILE, Card, inventory, now, package_versions
-from maestromotif.stages.files import file_digest, remove_tree, sweep
+from maestromotif.stages.files import remove_tree, sweep
 from maestromotif.stages.fingerprint import differences, digest
 from maestromotif.stages.lock import project_lock
 from maestromotif.stages.stage import Stage, Watcher, Work
@@ -144,7 +144,7 @@ class Runner:
         fresh = card.attempts == 1
         try:
             facts = self._call(stage, part)
-        except MaestroError:
+        except BaseException:
             # An attempt that failed before it made anything leaves nothing behind.
             if fresh and not inventory(part):
                 remove_tree(part)
@@ -186,7 +186,7 @@ class Runner:
 
         if stage.apart:
             return run_apart(stage, self.project, part, progress, warn, self._lock)
-        return stage.work(Work(self.project, part, progress))
+        return stage.work(Work(self.project, part, progress, warn))
 
     def _recheck(self, stage: Stage) -> None:
         """Accept files that a person edited, if they still keep their contract."""
@@ -195,10 +195,13 @@ class Runner:
         assert card is not None
         assert stage.recheck is not None
         changed = card.changed_programs(folder)
+        gone = [name for name in changed if not (folder / name).is_file()]
+        if gone:
+            raise ArtifactError(f"{folder / gone[0]}: missing, though {folder / CARD_FILE} lists it under files", _remake(folder))
         self._watcher.started(stage, folder, f"{', '.join(changed)} edited by hand")
         began = time.monotonic()
         stage.recheck(self.project, folder)
-        files = {**card.files, **{name: ((folder / name).stat().st_size, file_digest(folder / name)) for name in changed}}
+        files = inventory(folder)
         edited = tuple(sorted({*card.edited, *changed}))
         replace(card, files=files, edited=edited, identity=_identity(card, card.goal, files, stage)).write(folder)
         self._watcher.finished(stage, time.monotonic() - began)
@@ -238,6 +241,10 @@ def _copy(source: Path, target: Path) -> None:
     if card is not None:
         replace(card, status="running").write(fresh)
     os.replace(fresh, target)
+
+
+def _remake(folder: Path) -> str:
+    return f"Put it back, or remove the folder {folder}; the next run makes it again"
 
 
 def _resumed(part: Card) -> str:

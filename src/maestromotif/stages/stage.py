@@ -23,11 +23,13 @@ class Work:
         project: the opened project.
         out: folder to write into; holds partial work of an interrupted attempt.
         progress: to be called with a fraction in [0, 1] and a short text.
+        warn: to be called with a sentence that the person should read.
     """
 
     project: Project
     out: Path
     progress: Progress
+    warn: Callable[[str], None]
 
 
 def _no_goal(project: Project) -> Mapping[str, int]:
