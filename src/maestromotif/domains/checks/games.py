@@ -1,0 +1,171 @@
+"""Checks of the environment itself: seeds, layout, masks, and the scripted player."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from maestromotif.domains.checks.tools import GAMES, SEEDS, Check, Nothing, fact_values, fail, legal, play
+from maestromotif.domains.contract import ACTION_MASK, DENSE, Domain
+
+__all__ = ["GAME_CHECKS"]
+
+
+def _same_seed(domain: Domain) -> str:
+    """The same seeds and actions, in two environments, give the same observations, facts, keys and captions."""
+    for step, (first, second) in enumerate(zip(play(domain, 150), play(domain, 150), strict=True)):
+        (env_a, moments_a, actions_a), (env_b, moments_b, actions_b) = first, second
+        if not np.array_equal(actions_a, actions_b):
+            fail(f"step {step}: the action masks differ between two runs of the same seeds")
+        for name, array in env_a.observation.items():
+            if not np.array_equal(array, env_b.observation[name]):
+                fail(f"step {step}: observation {name!r} differs between two runs of the same seeds")
+        for game, (a, b) in enumerate(zip(moments_a, moments_b, strict=True)):
+            if fact_values(a.facts, domain.fact_specs) != fact_values(b.facts, domain.fact_specs):
+                fail(f"step {step}, game {game}: the facts differ between two runs of the same seeds")
+            if (a.key, a.reward_input, a.text, a.terminated) != (b.key, b.reward_input, b.text, b.terminated):
+                fail(f"step {step}, game {game}: key, caption or end differ between two runs of the same seeds")
+    return f"{GAMES} games and 150 steps were the same twice"
+
+
+def _other_seed(domain: Domain) -> str:
+    """Some other seed gives another game."""
+    env = domain.make_env(1)
+    try:
+        seen = set()
+        for seed in range(12):
+            env.reset([0], [seed])
+            for _ in range(5):
+                if not env.terminated_B[0]:
+                    env.step(np.argmax(env.observation[ACTION_MASK], axis=1).astype(np.int64))
+            seen.add(tuple(array.tobytes() for array in env.observation.values()))
+        if len(seen) < 2:
+            fail("12 seeds gave one and the same game")
+        return f"12 seeds gave {len(seen)} different beginnings"
+    finally:
+        env.close()
+
+
+def _games_are_independent(domain: Domain) -> str:
+    """A game's trajectory does not depend on the games beside it."""
+    single, many = domain.make_env(1), domain.make_env(3)
+    try:
+        single.reset([0], [21])
+        many.reset(range(3), [20, 21, 22])
+        rng = np.random.default_rng(6)
+        for step in range(60):
+            if single.terminated_B[0]:
+                break
+            actions = legal(many.observation[ACTION_MASK], rng)
+            single.step(actions[1:2])
+            many.step(actions)
+            for name, array in single.observation.items():
+                if not np.array_equal(array[0], many.observation[name][1]):
+                    fail(f"step {step}: observation {name!r} depends on the games beside it")
+            for game in (0, 2):
+                if many.terminated_B[game]:
+                    many.reset([game], [100 + step])
+        return "the middle one of three games went as it goes alone"
+    finally:
+        single.close()
+        many.close()
+
+
+def _observations(domain: Domain) -> str:
+    """Arrays have the shapes and types of the layout; indices lie in range; dense values are finite; some action is allowed."""
+    spec = domain.observation_spec
+    if spec.actions != len(domain.actions):
+        fail(f"observation_spec has {spec.actions} actions, the domain names {len(domain.actions)}")
+    for name in spec.skip:
+        if name not in spec.bags:
+            fail(f"skip names the bag {name!r}, which does not exist")
+    for step, (env, _, _) in enumerate(play(domain, 200)):
+        layout = spec.layout()
+        if set(env.observation) != set(layout):
+            fail(f"the observation has the arrays {sorted(env.observation)}, the spec {sorted(layout)}")
+        for name, (shape, dtype) in layout.items():
+            array = env.observation[name]
+            if array.shape != (GAMES, *shape) or array.dtype != dtype:
+                fail(f"observation {name!r} is {array.shape} {array.dtype}, the spec says {(GAMES, *shape)} {dtype}")
+        for name, bag in spec.bags.items():
+            array = env.observation[name]
+            if array.min() < 0 or array.max() >= bag.size:
+                fail(f"step {step}: bag {name!r} holds an index outside [0, {bag.size})")
+        if spec.dense and not np.isfinite(env.observation[DENSE]).all():
+            fail(f"step {step}: a dense value is not finite")
+        if spec.dense and np.abs(env.observation[DENSE]).max() > 100:
+            fail(f"step {step}: a dense value is larger than 100; scale it to about [-1, 1]")
+        alive = ~env.terminated_B
+        if not (env.observation[ACTION_MASK][alive] > 0).any(1).all():
+            fail(f"step {step}: the mask forbids every action of a living game")
+    return "200 steps keep to the layout"
+
+
+def _bind(domain: Domain) -> str:
+    """``bind`` makes the environment write into the caller's arrays, which may begin as zeros (shared memory does)."""
+    env = domain.make_env(2)
+    try:
+        arrays = domain.observation_spec.allocate(2)
+        for array in arrays.values():
+            array[...] = 0
+        env.bind(arrays)
+        env.reset(range(2), (1, 2))
+        if not (arrays[ACTION_MASK] > 0).any(1).all():
+            fail("after bind to zeroed arrays and a reset, the mask forbids every action")
+        env.step(legal(arrays[ACTION_MASK], np.random.default_rng(0)))
+        for name, array in env.observation.items():
+            if array is not arrays[name]:
+                fail(f"after bind, the observation {name!r} is another array than the one that was given")
+        if not any(array.any() for name, array in arrays.items() if name != ACTION_MASK):
+            fail("after bind and reset, the given arrays are still all zero")
+        return "observations are written into given arrays"
+    finally:
+        env.close()
+
+
+def _explorer(domain: Domain) -> str:
+    """The explorer returns int64 [B] of allowed actions, and the same seed plays the same."""
+    for step, ((env_a, _, actions_a), (_, _, actions_b)) in enumerate(zip(play(domain, 150, 7), play(domain, 150, 7), strict=True)):
+        if actions_a.shape != (env_a.num_games,) or actions_a.dtype != np.int64:
+            fail(f"the explorer returned {actions_a.dtype} {actions_a.shape} instead of int64 ({env_a.num_games},)")
+        if actions_a.min() < 0 or actions_a.max() >= len(domain.actions):
+            fail(f"step {step}: the explorer chose an action that does not exist")
+        if not np.array_equal(actions_a, actions_b):
+            fail(f"step {step}: two explorers with the same seed acted differently")
+    return "150 steps of legal actions, the same twice"
+
+
+def _explorer_masked(domain: Domain) -> str:
+    """The explorer never chooses what the mask forbids."""
+    env = domain.make_env(GAMES)
+    try:
+        explorer = domain.explorer(8)
+        env.reset(range(GAMES), SEEDS)
+        masked = 0
+        for step in range(200):
+            allowed = env.observation[ACTION_MASK].copy()
+            masked += int((allowed == 0).sum())
+            actions_B = explorer.act(env)
+            bad = np.flatnonzero(allowed[np.arange(GAMES), actions_B] == 0)
+            if len(bad):
+                fail(f"step {step}: the explorer chose {domain.actions[int(actions_B[bad[0]])]!r}, which the mask forbids")
+            env.step(actions_B)
+            for game in np.flatnonzero(env.terminated_B).tolist():
+                env.reset([game], [1000 + step])
+        if not masked:
+            raise Nothing("the mask never forbade anything")
+        return "200 steps within the mask"
+    finally:
+        env.close()
+
+
+GAME_CHECKS: Mapping[str, Check] = {
+    "observations": _observations,
+    "bind": _bind,
+    "same seed, same game": _same_seed,
+    "other seed, other game": _other_seed,
+    "games are independent": _games_are_independent,
+    "explorer": _explorer,
+    "explorer keeps to the mask": _explorer_masked,
+}
