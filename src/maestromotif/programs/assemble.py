@@ -109,10 +109,21 @@ class _Renamer(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         # Methods and class variables are reached as attributes, which keep their names.
-        for statement in node.body:
+        own = {part.id for statement in node.body if not isinstance(statement, ast.FunctionDef) for part in _stored(statement)}
+        inside = _Renamer({name: new for name, new in self.names.items() if name not in own})
+        node.name = self.names.get(node.name, node.name)
+        node.bases = [self.visit(base) for base in node.bases]
+        for number, statement in enumerate(node.body):
             if isinstance(statement, ast.FunctionDef):
                 statement.is_method = True  # type: ignore[attr-defined]
-        return self.generic_visit(node)
+                node.body[number] = self.visit(statement)
+            else:
+                node.body[number] = inside.visit(statement)
+        return node
+
+
+def _stored(statement: ast.stmt) -> list[ast.Name]:
+    return [part for part in ast.walk(statement) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
 
 
 def _renamed(source: str, tree: ast.Module, skill: str) -> str:

@@ -21,6 +21,7 @@ __all__ = ["FUEL", "MAX_BITS", "MAX_SIZE", "Meter", "OutOfFuel", "guarded_names"
 FUEL = 20_000  # ticks that one environment step may use, at least
 MAX_SIZE = 100_000  # elements or characters of one value
 MAX_BITS = 4_096  # bits of one whole number
+_BIG = 1 << MAX_BITS
 _RESERVE = 4  # a meter is filled to this many times its fuel
 _INTEGERS = frozenset({int, bool})
 _PLAIN = frozenset({int, float, bool, str, type(None)})
@@ -126,11 +127,6 @@ def _make_charge(meter: Meter) -> Callable[[Any], Any]:
     return charge
 
 
-def _bits(*numbers: int) -> None:
-    if sum(number.bit_length() for number in numbers) > MAX_BITS:
-        raise ValueError(f"a whole number of more than {MAX_BITS} bits")
-
-
 def _operators(charge: Callable[[Any], Any]) -> dict[str, Callable[[Any, Any], Any]]:
     def sized(size: int) -> None:
         if size > MAX_SIZE:
@@ -157,10 +153,12 @@ def _operators(charge: Callable[[Any], Any]) -> dict[str, Callable[[Any, Any], A
         return left if type(left) is list else charge(left)
 
     def mul(left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            product = left * right  # factors were bounded when they were made, so this one step is cheap
+            if -_BIG < product < _BIG:
+                return product
+            raise ValueError(f"a whole number of more than {MAX_BITS} bits")
         if type(left) is float or type(right) is float:
-            return left * right
-        if type(left) in _INTEGERS and type(right) in _INTEGERS:
-            _bits(left, right)
             return left * right
         value, times = (right, left) if type(left) in _INTEGERS else (left, right)
         if isinstance(value, Sized) and type(times) in _INTEGERS:

@@ -277,7 +277,7 @@ class ProgramSchedule(_Calls):
                 cause = _OVER
         if self._meter.left() < self._fuel and self._refuel():
             cause = _OVER
-        if self._interrupt is not None and not cause:
+        if self._interrupt is not None and cause is _CONTINUES:
             try:
                 wanted = self._interrupt(facts, self.active)
                 if wanted is True:
@@ -287,7 +287,7 @@ class ProgramSchedule(_Calls):
             except _FAULTS as error:
                 self._policy_fault("interrupt", error)
         self._left -= elapsed
-        if cause:
+        if cause is not _CONTINUES:
             return self._next(cause, facts)
         if self._left <= 0:
             return self._next(_TIMED_OUT, facts)

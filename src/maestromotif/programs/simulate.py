@@ -176,7 +176,9 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
         "success": {name: sum(episode.met[name] for episode in episodes) / count for name in episodes[0].met},
         "claimed": sum(episode.claimed for episode in episodes) / count,
         "false_claims": sum(episode.claimed and bool(episode.met) and not any(episode.met.values()) for episode in episodes) / count,
-        "unclaimed": sum(bool(episode.met) and any(episode.met.values()) and not episode.claimed and not episode.died for episode in episodes)
+        "unclaimed": sum(
+            bool(episode.met) and any(episode.met.values()) and not episode.claimed and not episode.died for episode in episodes
+        )
         / count,
         "died": sum(episode.died for episode in episodes) / count,
         "faults": dict(run.schedule.faults.most_common(20)),

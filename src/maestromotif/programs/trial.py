@@ -24,6 +24,7 @@ Kind = Literal["skill", "training", "task"]
 _STARTUP_SECONDS = 60.0  # imports of the domain, not counted as the program's time
 _ENTRY = "import sys; sys.path.insert(0, sys.argv[1]); from maestromotif.programs.simulate import main; main()"
 _FEWEST_STEPS = 2.5  # a policy over skills whose calls are shorter than this switches too much
+_INTERRUPTED_SHARE = 0.5
 _REFUSED_SHARE = 0.2
 _FALSE_CLAIMS = 0.1
 
@@ -192,6 +193,9 @@ def _doubts(report: TrialReport, skills: tuple[str, ...]) -> list[str]:
             doubts.append(f"{refused} of {calls} choices were of skills that may not start there: choose from startable")
         if calls > report.episodes and report.steps_per_call < _FEWEST_STEPS:
             doubts.append(f"it switches skills too often: a call lasted {report.steps_per_call:.1f} steps on average")
+        interrupted = sum(ends.get("INTERRUPTED", 0) for ends in report.ends.values())
+        if interrupted > _INTERRUPTED_SHARE * calls:
+            doubts.append(f"it switches skills too often: interrupt ended {interrupted} of {calls} calls")
     if report.kind == "training" and report.never_called:
         offered = {skill: report.offered[skill] for skill in report.never_called}
         named = ", ".join(f"{skill} (could have started at {count} choices)" for skill, count in offered.items())
