@@ -165,7 +165,8 @@ class SkillGames:
         arrays.call_return[0, skill] += self._call_reward[game]
         arrays.ends[0, skill, cause] += 1
         measure = self._measures[skill]
-        if measure is not None and measure(self._start_facts[game], facts):
+        # A call that is cut has had no chance to succeed or fail.
+        if measure is not None and cause is not EndCause.CUT and measure(self._start_facts[game], facts):
             arrays.measured[0, skill] += 1
         if self._recorder is not None:
             before, reward = self._start_facts[game], self._call_reward[game]

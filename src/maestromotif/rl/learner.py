@@ -129,7 +129,9 @@ class Learner:
             for first in range(0, len(order), size):
                 part = order[first : first + size]
                 batch = {name: tensor.index_select(0, part) for name, tensor in data.items()}
-                observation = {name: tensor.index_select(0, part).view(len(part), config.chunk, -1) for name, tensor in observations.items()}
+                observation = {
+                    name: tensor.index_select(0, part).view(len(part), config.chunk, -1) for name, tensor in observations.items()
+                }
                 found = self._gradient_step(batch, observation, memory.index_select(0, part))
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value

@@ -40,7 +40,7 @@ class SkillCounts:
 
 def skill_metrics(skills: tuple[str, ...], measured: tuple[bool, ...], counts: Mapping[str, NDArray[np.float64]]) -> dict[str, Metrics]:
     """Per skill id: ``calls``, ``steps``, ``share`` of all steps, and, where calls ended, mean ``return`` and ``duration``,
-    ``ends`` (fraction by cause) and ``success`` (rate of the skill's measure; None without one)."""
+    ``ends`` (fraction by cause) and ``success`` (rate of the skill's measure among calls that were not cut; None without one)."""
     result: dict[str, Metrics] = {}
     all_steps = max(1.0, float(counts["steps"].sum()))
     for index, skill in enumerate(skills):
@@ -58,8 +58,9 @@ def skill_metrics(skills: tuple[str, ...], measured: tuple[bool, ...], counts: M
             values["return"] = float(counts["call_return"][index]) / calls
             values["duration"] = float(counts["call_steps"][index]) / calls
             values["ends"] = {cause.name.lower(): float(counts["ends"][index, cause]) / calls for cause in EndCause if cause}
-            if measured[index]:
-                values["success"] = float(counts["measured"][index]) / calls
+            fair = calls - float(counts["ends"][index, EndCause.CUT])
+            if measured[index] and fair:
+                values["success"] = float(counts["measured"][index]) / fair
         result[skill] = values
     return result
 

@@ -1,0 +1,168 @@
+"""The skill policy's parts against their obvious twins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, ObservationSpec
+from maestromotif.errors import ArtifactError
+from maestromotif.rl.config import NetworkConfig, TrainConfig
+from maestromotif.rl.gru import gru_sequence
+from maestromotif.rl.kernels import bag_sum
+from maestromotif.rl.learner import Learner, Rollout, ppo_losses
+from maestromotif.rl.networks import SkillPolicy
+
+SPEC = ObservationSpec({"view": Bag(50, 6), "state": Bag(20, 4)}, dense=3, actions=5, skip=("state",))
+SMALL = NetworkConfig(features=8, hidden=7)
+
+
+def _observation(*leading: int, seed: int = 0) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.ones(*leading, SPEC.actions, dtype=torch.uint8)
+    mask[..., 2] = 0
+    return {
+        **{
+            name: torch.randint(bag.size, (*leading, bag.length), generator=generator, dtype=torch.int32) for name, bag in SPEC.bags.items()
+        },
+        DENSE: torch.rand(*leading, 3, generator=generator),
+        ACTION_MASK: mask,
+    }
+
+
+def _awake(policy: SkillPolicy) -> SkillPolicy:
+    """Weights away from their special initial values, so that every part matters."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+        for name, size in policy.padded():
+            policy.get_parameter(name)[::size] = 0
+    return policy
+
+
+def test_gru_over_time_equals_a_cell_in_a_loop() -> None:
+    torch.manual_seed(0)
+    games, steps, width = 4, 9, 5
+    cell = torch.nn.GRUCell(3, width).double()
+    x = torch.randn(games, steps, 3, dtype=torch.float64)
+    memory = torch.randn(games, width, dtype=torch.float64)
+    keep = (torch.rand(games, steps) > 0.3).double()
+    weights = torch.randn(games, steps, width, dtype=torch.float64)
+    state, slow = memory, []
+    for step in range(steps):
+        state = cell(x[:, step], state * keep[:, step, None])
+        slow.append(state)
+    expected = torch.stack(slow, 1)
+    wanted = torch.autograd.grad((expected * weights).sum(), list(cell.parameters()))
+    inputs = x @ cell.weight_ih.t() + cell.bias_ih
+    found = gru_sequence(inputs, memory, keep, cell.weight_hh, cell.bias_hh)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), list(cell.parameters())), wanted)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_sum_of_rows_has_the_gradient_of_an_embedding_bag(kept: bool) -> None:
+    torch.manual_seed(1)
+    weight = torch.nn.Parameter(torch.randn(30, 4))
+    with torch.no_grad():
+        weight[0] = 0
+    indices = torch.randint(30, (11, 6), dtype=torch.int32)
+    factor = torch.randn(11, 4)
+    twin = weight.detach().clone().requires_grad_()
+    (embedding_bag(indices, twin, mode="sum", padding_idx=0) * factor).sum().backward()
+    if kept:
+        weight.grad = torch.zeros_like(weight)
+    (bag_sum(weight, indices) * factor).sum().backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, twin.grad)
+
+
+@pytest.mark.parametrize("core", ["gru", "ff"])
+def test_steps_and_sequences_agree(core: str) -> None:
+    policy = _awake(SkillPolicy(SPEC, ("a", "b"), NetworkConfig(features=8, hidden=7, core=core)))  # type: ignore[arg-type]
+    observation = _observation(3, 6)
+    skill = torch.tensor([[0, 0, 1, 1, 0, 1]] * 3)
+    keep = torch.tensor([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], dtype=torch.float32)
+    memory = torch.randn(3, 7) if core == "gru" else policy.initial(3)
+    logits, value = policy.sequence(observation, skill, memory, keep)
+    found_logits, found_value = [], []
+    for step in range(6):
+        here = {name: array[:, step] for name, array in observation.items()}
+        one, worth, memory = policy.step(here, skill[:, step], memory * keep[:, step, None])
+        found_logits.append(one)
+        found_value.append(worth)
+    torch.testing.assert_close(torch.stack(found_logits, 1).flatten(0, 1), logits)
+    # value_mean and value_scale are 0 and 1 in a new policy, so both are in the same units.
+    torch.testing.assert_close(torch.stack(found_value, 1).flatten(), value)
+
+
+def test_skill_changes_actions_and_values_and_mask_forbids() -> None:
+    policy = _awake(SkillPolicy(SPEC, ("a", "b"), SMALL))
+    observation = _observation(5)
+    first, second = (policy.step(observation, torch.full((5,), skill), policy.initial(5)) for skill in (0, 1))
+    assert not torch.allclose(first[0], second[0])
+    assert not torch.allclose(first[1], second[1])
+    assert torch.softmax(first[0], 1)[:, 2].max() == 0
+
+
+def test_padding_means_nothing_even_after_learning() -> None:
+    policy = _awake(SkillPolicy(SPEC, ("a", "b"), SMALL))
+    config = TrainConfig(features=8, hidden=7, rollout=8, chunk=4, minibatch=16, games=2, workers=0)
+    learner = Learner(policy, config, torch.Generator().manual_seed(0))
+    observation = _observation(2, 8)
+    observation["state"][:, :, 2:] = 0
+    random = torch.Generator().manual_seed(5)
+    noise = [torch.rand(2, 8, generator=random) for _ in range(4)]
+    rollout = Rollout(
+        observation=observation,
+        skill=torch.randint(2, (2, 8), generator=random),
+        action=torch.zeros(2, 8, dtype=torch.int64),
+        log_prob=noise[0] - 2,
+        value=noise[1],
+        reward=noise[2],
+        boot=noise[3],
+        cause=torch.zeros(2, 8, dtype=torch.int8),
+        keep=torch.ones(2, 8),
+        memory=torch.zeros(2, 2, 7),
+        last_value=torch.zeros(2),
+    )
+    before = policy.bags["state"].detach().clone()
+    learner.update(rollout, 0.0)
+    assert not torch.equal(before, policy.bags["state"])
+    for name, size in policy.padded():
+        assert policy.get_parameter(name)[::size].abs().max() == 0
+
+
+def test_forbidden_actions_do_not_move_the_losses() -> None:
+    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(2))
+    mask = torch.ones(6, 4)
+    mask[:, 3] = 0
+    forbidden = logits.masked_fill(mask == 0, -1e9)
+    rest = [torch.zeros(6, dtype=torch.int64), *(torch.rand(6) for _ in range(5))]
+    value, action, old, old_value, advantage, target = rest[1], rest[0], rest[2], rest[3], rest[4], rest[5]
+    with_it = ppo_losses(forbidden, value, action, old, old_value, advantage, target, mask, 0.2, 0.5)
+    without = ppo_losses(logits[:, :3], value, action, old, old_value, advantage, target, mask[:, :3], 0.2, 0.5)
+    for name, loss in without.items():
+        torch.testing.assert_close(with_it[name], loss)
+
+
+def test_saved_policies_come_back_and_broken_ones_are_refused(tmp_path: Path) -> None:
+    policy = _awake(SkillPolicy(SPEC, ("a", "b"), SMALL))
+    path = tmp_path / "policy.safetensors"
+    policy.save(path)
+    again = SkillPolicy.load(path)
+    assert again.skills == ("a", "b")
+    assert again.spec == SPEC
+    for one, other in zip(policy.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    assert [file.name for file in tmp_path.iterdir()] == ["policy.safetensors"]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ArtifactError, match=r"policy\.safetensors: not a complete skill policy"):
+        SkillPolicy.load(path)
+    with pytest.raises(ArtifactError):
+        SkillPolicy.load(tmp_path / "none.safetensors")
