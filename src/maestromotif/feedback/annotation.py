@@ -19,7 +19,7 @@ from maestromotif.feedback.config import AnnotateConfig
 from maestromotif.feedback.interactions import Progress
 from maestromotif.feedback.journal import Journal
 from maestromotif.feedback.judge import JudgeAnnotator
-from maestromotif.feedback.pairs import make_pair, sample_rows
+from maestromotif.feedback.pairs import caption_digest, make_pair, sample_rows
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.files import write_atomically
 from maestromotif.llm.chat import ChatModel
@@ -87,10 +87,12 @@ def sample_pairs(captions: CaptionTable, skill: Skill, num_pairs: int, seed: int
     """Pairs for a skill with the keys of their first and second caption; they do not depend on the other skills."""
     name = int.from_bytes(hashlib.sha256(skill.id.encode()).digest()[:8], "big")
     rows = sample_rows(captions, num_pairs, np.random.default_rng([seed % 2**63, name]))
+    used = {row: captions.caption(row) for row in np.unique(rows).tolist()}
+    digests = {row: caption_digest(caption) for row, caption in used.items()}
     pairs: dict[str, tuple[Pair, int, int]] = {}
     for one, other in rows.tolist():
-        first, second = captions.caption(one), captions.caption(other)
-        pair = make_pair(first, second)
+        first, second = used[one], used[other]
+        pair = make_pair(first, second, (digests[one], digests[other]))
         keys = int(captions.keys[one]), int(captions.keys[other])
         pairs[pair.id] = (pair, *(keys if pair.first is first else keys[::-1]))
     return list(pairs.values())
@@ -114,11 +116,13 @@ def _annotate_skill(
     journal = Journal(out / f"transcript-{skill.id}.jsonl", {"skill": skill.id, "annotator": annotator.id, **briefing.transcript})
     verdicts = journal.open()
     asked = [pair for pair, _, _ in sampled if pair.id not in verdicts]
+    done = [len(sampled) - len(asked)]
 
     def keep(judgements: Sequence[Judgement]) -> None:
         journal.append(judgements)
         verdicts.update((one.pair.id, one.verdict) for one in judgements)
-        report(1.0 - (len(sampled) - sum(pair.id in verdicts for pair, _, _ in sampled)) / len(sampled), f"{skill.id}: pairs")
+        done[0] += len(judgements)
+        report(done[0] / len(sampled), f"{skill.id}: {done[0]:,} of {len(sampled):,} pairs")
 
     _in_batches(annotator.annotate(skill, briefing, asked) if asked else iter(()), keep)
     rows = tuple(Preference(skill.id, pair.id, verdicts[pair.id], annotator.id) for pair, _, _ in sampled)

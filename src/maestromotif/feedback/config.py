@@ -29,7 +29,7 @@ class AnnotateConfig(BaseModel):
         description="'judge': the model writes one scoring program for each skill, which then compares all pairs; "
         "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
     )
-    pairs: int = Field(default=6_000, ge=1, description="Pairs of captions compared for each skill.")
+    pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill.")
     concurrency: int = Field(default=8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
     temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature of the model.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus of the model's sampling.")

@@ -18,7 +18,7 @@ from maestromotif.llm.chat import ChatModel, ChatReply, ChatRequest, Message
 from maestromotif.llm.prompts import Prompt
 from maestromotif.programs.sandbox import check_source
 from maestromotif.skills import Skill
-from maestromotif.types import Pair, Verdict
+from maestromotif.types import Pair, RewardInput, Verdict
 
 __all__ = ["JudgeAnnotator", "compare_scores", "extract_program", "tie_margin"]
 
@@ -35,15 +35,15 @@ class JudgeAnnotator:
         self._captions = captions
         self._seed = seed
         self.id = f"judge:{chat.id}"
+        self._scores: dict[str, dict[RewardInput, float]] = {}
 
     def brief(self, skill: Skill) -> Briefing:
-        """Get a program that passes the checks and scores some captions.
+        """Get a program that passes the checks and scores all captions.
 
         Raises:
             ProgramError: the model's programs do not work; names skill and line.
             ChatError: the model cannot be asked.
         """
-        trial = [self._captions.reward_input(row) for row in range(0, len(self._captions), max(1, len(self._captions) // 500))]
         messages = self._question(skill)
         problems: list[str] = []
         exchange = [messages[-1].content]
@@ -55,7 +55,7 @@ class JudgeAnnotator:
                 source = extract_program(reply.text, skill.id)
                 check_source(source, (), _filename(skill.id))
                 tie_margin(source, skill.id)
-                score_inputs(source, trial, self._domain.sign_specs, _filename(skill.id), self._config.judge_seconds)
+                self._score_all(source, skill)
             except ProgramError as error:
                 problems.append(error.problem)
                 if repeated or reply.source != "endpoint":
@@ -72,13 +72,21 @@ class JudgeAnnotator:
         )
 
     def annotate(self, skill: Skill, briefing: Briefing, pairs: Sequence[Pair]) -> Iterator[Judgement]:
-        inputs = list(dict.fromkeys(caption.reward_input for pair in pairs for caption in (pair.first, pair.second)))
-        specs, seconds = self._domain.sign_specs, self._config.judge_seconds
-        scores = dict(zip(inputs, score_inputs(briefing.program, inputs, specs, _filename(skill.id), seconds), strict=True))
+        scores = self._score_all(briefing.program, skill)
         margin = tie_margin(briefing.program, skill.id)
         for pair in pairs:
             first, second = scores[pair.first.reward_input], scores[pair.second.reward_input]
             yield Judgement(pair, compare_scores(first, second, margin), {"scores": [first, second]})
+
+    def _score_all(self, source: str, skill: Skill) -> dict[RewardInput, float]:
+        """The program's score of every caption, computed once."""
+        found = self._scores.get(source)
+        if found is None:
+            inputs = [self._captions.reward_input(row) for row in range(len(self._captions))]
+            specs, seconds = self._domain.sign_specs, self._config.judge_seconds
+            found = dict(zip(inputs, score_inputs(source, inputs, specs, _filename(skill.id), seconds), strict=True))
+            self._scores[source] = found
+        return found
 
     def _question(self, skill: Skill) -> tuple[Message, ...]:
         system = Prompt.load(PROMPTS / "judge-system.txt").render(title=self._domain.title, knowledge=self._domain.knowledge)

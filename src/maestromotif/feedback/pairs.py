@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.types import Caption, Pair
 
-__all__ = ["make_pair", "sample_rows"]
+__all__ = ["caption_digest", "make_pair", "sample_rows"]
 
 # Shares of pairs whose first member is drawn: uniformly, by pattern of signs, by a single sign that says something.
 _UNIFORM, _PATTERN, _SIGN = 0.4, 0.3, 0.3
 
 
-def make_pair(one: Caption, other: Caption) -> Pair:
-    """A pair whose id and order depend only on the two captions, not on the order in which they come."""
-    digests = {_digest(one): one, _digest(other): other}
+def make_pair(one: Caption, other: Caption, digests_of: tuple[str, str] | None = None) -> Pair:
+    """A pair whose id and order depend only on the two captions, not on the order in which they come.
+
+    ``digests_of`` are the two ``caption_digest``, where the caller has them.
+    """
+    known = digests_of or (caption_digest(one), caption_digest(other))
+    digests = {known[0]: one, known[1]: other}
     low, high = min(digests), max(digests)
     pair_id = hashlib.sha256(f"{low}{high}".encode()).hexdigest()[:24]
     pair = Pair(pair_id, digests[low], digests[high])
@@ -27,7 +31,8 @@ def make_pair(one: Caption, other: Caption) -> Pair:
     return pair.swap() if int(pair_id[-1], 16) % 2 else pair
 
 
-def _digest(caption: Caption) -> str:
+def caption_digest(caption: Caption) -> str:
+    """Hash of all that a caption says."""
     content = repr((caption.text, caption.reward_input.message, tuple(map(int, caption.reward_input.signs))))
     return hashlib.sha256(content.encode()).hexdigest()
 
