@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import maestromotif.domains.nethack as package
 from maestromotif.domains.nethack.simulator import TICK_STEPS, DungeonSimulator
 from maestromotif.domains.nethack.tasks import CALL_MEASURES, TASKS
-from maestromotif.domains.nethack.vocabulary import FACTS, SIGNS
+from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 from maestromotif.llm.recorded import RecordedChat, read_answer
 from maestromotif.programs.check import check_source
 from maestromotif.programs.sandbox import load
@@ -280,3 +280,14 @@ def test_a_claim_is_not_made_before_the_landmark() -> None:
         assert len(claims) >= 10
         wrong = sum(not result["met"]["landmark"] for result in claims)
         assert wrong <= (2 if task == "delphi" else 0)  # a trap door may lead past the Oracle's level
+
+
+def test_the_documentation_names_everything() -> None:
+    page = Path(__file__).parents[2] / "docs" / "nethack.md"
+    text = page.read_text(encoding="utf-8")
+    for spec in FACTS:
+        assert f"| `{spec.name}` | {spec.type} | {spec.doc}" in text, spec.name
+    for sign in SIGNS:
+        assert f"| `{sign.name}` | {', '.join(sign.values)} | {sign.doc} |" in text, sign.name
+    for name in (*TASKS, *CALL_MEASURES, *(action for action in ACTIONS if not action.startswith("far "))):
+        assert f"`{name}`" in text, name
