@@ -162,7 +162,7 @@ def evaluate_skills(setting: Setting, out: Path, progress: Progress = _quiet) ->
         },
         "skills": {
             skill.id: {
-                "success": f"measure {skill.measure}" if skill.measure else "its own termination",
+                "success": skill.measure.replace("_", " ") if skill.measure else "its own termination",
                 "policies": {name: summarise_calls(skill, cell.calls, cell.episodes, config) for name, cell in cells.items()},
                 "tests": tests[skill.id],
             }

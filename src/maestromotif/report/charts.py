@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Chart", "Series", "area_chart", "histogram", "line_chart", "smooth"]
+__all__ = ["NEUTRAL", "Chart", "Series", "area_chart", "histogram", "line_chart"]
 
 # matplotlib knows no CSS variables: it draws in stand-in colours, which are then replaced.
 _TEXT, _LINE, _MUTED = "#010101", "#020202", "#030303"
@@ -49,6 +49,10 @@ _SIZE = (5.6, 2.9)  # inches; one chart fills a phone's width, two stand side by
 _COLOURS = {_TEXT: "var(--text)", _LINE: "var(--line)", _MUTED: "var(--muted)"}
 
 
+NEUTRAL = -1
+"""The slot of a line that is not about one skill."""
+
+
 @dataclass(frozen=True)
 class Series:
     """One line: ``x`` and ``y`` float [n] (NaN leaves a gap), in the colour of a slot."""
@@ -76,23 +80,14 @@ class Chart:
     filename: str
 
 
-def smooth(values: ArrayLike, weights: ArrayLike, width: int) -> NDArray[np.float64]:
-    """Weighted moving average over ``width`` neighbours, float [n]; NaN where no neighbour has weight."""
-    data, mass = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    mass = np.where(np.isfinite(data), mass, 0.0)
-    kernel = np.ones(max(1, min(width, len(data))))
-    total = np.convolve(mass, kernel, "same")[: len(data)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(
-            np.convolve(np.where(mass > 0, data, 0.0) * mass, kernel, "same")[: len(data)] / np.where(total > 0, total, np.nan)
-        )
-
-
 def line_chart(name: str, title: str, note: str, series: Sequence[Series], *, x_label: str, percent: bool = False) -> Chart:
     """Lines over a shared x axis; ``percent`` shows rates in [0, 1] as per cent."""
     figure, axes = _figure()
     for one in series:
-        axes.plot(one.x, one.y, color=_slot(one.slot), linewidth=1.8, label=one.label)
+        axes.plot(one.x, one.y, color=_slot(one.slot), linewidth=1.8, clip_on=False)
+    if not percent and all(np.nanmin(one.y, initial=0.0) >= 0 for one in series):
+        axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
     _finish(axes, x_label, percent)
     rows = [(one.label, x, y) for one in series for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True)]
     return Chart(title, note, _svg(figure, name, title), _csv(("series", x_label, "value"), rows), f"{name}.csv")
@@ -115,6 +110,8 @@ def histogram(name: str, title: str, note: str, values: ArrayLike, *, slot: int,
     """Distribution of values, with a dashed line at the threshold; what lies under it is drawn pale."""
     data = np.asarray(values, dtype=np.float64)
     data = data[np.isfinite(data)]
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure()
     counts, edges = np.histogram(data, bins=min(48, max(8, int(np.sqrt(len(data)) * 1.5)))) if len(data) else (np.zeros(1), np.arange(2.0))
     centres = (edges[:-1] + edges[1:]) / 2
@@ -124,12 +121,13 @@ def histogram(name: str, title: str, note: str, values: ArrayLike, *, slot: int,
     if threshold is not None:
         axes.axvline(threshold, color=_TEXT, linewidth=1, linestyle=(0, (4, 3)))
     _finish(axes, x_label, percent=False)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     rows = [(float(low), float(high), int(count)) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)]
     return Chart(title, note, _svg(figure, name, title), _csv(("from", "to", "captions"), rows), f"{name}.csv")
 
 
 def _slot(slot: int) -> str:
-    return f"#0400{slot:02x}"
+    return _TEXT if slot == NEUTRAL else f"#0400{slot:02x}"
 
 
 def _figure() -> tuple[Figure, Axes]:

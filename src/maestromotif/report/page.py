@@ -8,10 +8,12 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from maestromotif import __version__
 from maestromotif.agents.config import POLICIES
@@ -61,38 +63,59 @@ def render_page(sources: ReportSources, config: ReportConfig) -> str:
     signs = tolerate(notes, "warnings", lambda: find_signs(rewards, programs, metrics, results)) or []
     environment = _environment()
     light, dark = css_variables()
-    style = environment.get_template("style.css").render(light=light, dark=dark)
+    project = shlex.quote(_short(sources.root))
+    parts = {
+        "skills": list(sources.skills),
+        "slots": slots,
+        "policies": POLICIES,
+        "causes": CAUSES,
+        "tasks_asked": [(row.task, row.description) for row in results.tasks],
+        "results": results,
+        "steps_trained": tolerate(notes, "skills.json", lambda: _steps_trained(results)) or 0,
+        "rewards": rewards,
+        "programs": programs,
+        "charts": charts,
+        "cards": list(_cards(sources, notes)),
+        "project": project,
+        "commands": _commands(sources, results),
+    }
+    bodies = {id: _body(environment, id, label, parts, notes) for id, label in (("asked", "What was asked"), *_SECTIONS)}
     return environment.get_template("page.html.j2").render(
         title=config.title or sources.title,
         domain_title=sources.domain.title,
-        facts=_facts(sources, metrics, results),
-        headline=_headline(results),
+        facts=tolerate(notes, "metrics.jsonl", lambda: _facts(sources, metrics, results)) or [],
+        headline=tolerate(notes, "skills.json", lambda: _headline(results)) or "",
         sections=_SECTIONS,
-        style=style,
-        skills=list(sources.skills),
-        slots=slots,
-        policies=POLICIES,
-        causes=CAUSES,
-        tasks_asked=[(row.task, row.description) for row in results.tasks],
-        results=results,
-        steps_trained=sum(row.details["trained"]["steps"] for row in results.skills if "trained" in row.details),
+        style=environment.get_template("style.css").render(light=light, dark=dark),
+        asked=bodies.pop("asked"),
+        bodies=bodies,
         signs=signs,
         notes=notes.entries,
-        rewards=rewards,
-        programs=programs,
-        charts=charts,
-        cards=list(_cards(sources, notes)),
-        project=shlex.quote(_short(sources.root)),
-        commands=_commands(sources, results),
         version=__version__,
     )
+
+
+def _body(environment: Environment, section: str, label: str, parts: Mapping[str, Any], notes: Notes) -> Markup:
+    """One section; where its material has another shape than its template needs, a sentence in its place."""
+
+    def render() -> Markup:
+        return Markup(environment.get_template(f"{section}.html.j2").render(parts))  # noqa: S704 - the template escapes
+
+    body = tolerate(notes, f"section {label!r}", render)
+    if body is not None:
+        return body
+    return Markup(environment.get_template("broken.html.j2").render(id=section, label=label, project=parts["project"]))  # noqa: S704
+
+
+def _steps_trained(results: Results) -> int:
+    return sum(int(row.details["trained"]["steps"]) for row in results.skills if "trained" in row.details)
 
 
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("maestromotif.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=_percent, count=_count, p=_p_value, reward=_reward)
+    environment.filters.update(percent=_percent, count=_count, p=_p_value, reward=_reward, sentences=_sentences)
     return environment
 
 
@@ -118,7 +141,7 @@ def _p_value(value: float) -> str:
 
 
 def _reward(value: float) -> str:
-    return "0" if value == 0 else f"{value:.3f}"
+    return "0" if value == 0 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.0e}"
 
 
 def _short(root: Path) -> str:
@@ -127,7 +150,7 @@ def _short(root: Path) -> str:
 
 
 def _facts(sources: ReportSources, metrics: list[dict[str, Any]], results: Results) -> list[str]:
-    facts = [f"{len(sources.skills)} skills", f"{len(results.tasks)} tasks"]
+    facts = [_plural(len(sources.skills), "skill"), _plural(len(results.tasks), "task")]
     if metrics:
         last = metrics[-1]
         facts.append(f"{_count(last.get('steps', 0))} training steps")
@@ -136,6 +159,16 @@ def _facts(sources: ReportSources, metrics: list[dict[str, Any]], results: Resul
             facts.append(f"{elapsed / 60:.0f} minutes of training" if elapsed >= 90 else f"{elapsed:.0f} seconds of training")
     facts.append(datetime.now(UTC).strftime("written %Y-%m-%d %H:%M UTC"))
     return facts
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _sentences(text: str) -> tuple[str, str]:
+    """The first sentence of a text, and the rest of it."""
+    first, dot, rest = " ".join(text.split()).partition(". ")
+    return (first + dot.rstrip(), rest) if rest else (first, "")
 
 
 def _headline(results: Results) -> str:
@@ -172,10 +205,18 @@ def _cards(sources: ReportSources, notes: Notes) -> Iterable[Mapping[str, str]]:
             yield {"name": name, "when": str(card.get("finished") or card.get("status") or ""), "text": text}
 
 
+def _extras() -> list[str]:
+    try:
+        return metadata.metadata("maestromotif").get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
 def _commands(sources: ReportSources, results: Results) -> list[str]:
     project = shlex.quote(_short(sources.root))
+    extra = f"[{sources.domain.id}]" if sources.domain.id in _extras() else ""
     lines = [
-        f"pip install 'maestromotif[{sources.domain.id}]=={__version__}'",
+        f"pip install 'maestromotif{extra}=={__version__}'",
         f"# with this project's maestro.toml and skills.toml in the folder {project}:",
         f"maestromotif run {project}",
     ]

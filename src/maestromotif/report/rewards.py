@@ -30,6 +30,7 @@ class RewardPart:
         card: ``reward-<skill>.json``; None if it is missing or damaged.
         preferences: ``preferences-<skill>.json``; likewise.
         chart: distribution of rewards over distinct captions; None without a model or captions.
+        changes: ``name``, ``value``, ``captions`` and ``mean`` reward of what happened in captions, most rewarding first.
         highest, lowest: captions with ``caption``, ``reward``, ``raw``, ``count``, ``changes``.
     """
 
@@ -37,6 +38,7 @@ class RewardPart:
     card: dict[str, Any] | None
     preferences: dict[str, Any] | None
     chart: Chart | None
+    changes: list[dict[str, Any]]
     highest: list[dict[str, Any]]
     lowest: list[dict[str, Any]]
 
@@ -57,7 +59,9 @@ def gather_rewards(sources: ReportSources, slots: Mapping[str, int], shown: int,
         if card is not None and captions is not None:
             draw = partial(_distribution, sources, skill, card, captions, slots[skill.id])
             chart = tolerate(notes, f"reward of {skill.id}", draw)
-        parts.append(RewardPart(skill, card, preferences, chart, _rows(card, "highest", shown), _rows(card, "lowest", shown)))
+        parts.append(
+            RewardPart(skill, card, preferences, chart, _changes(card, shown), _rows(card, "highest", shown), _rows(card, "lowest", shown))
+        )
     return parts
 
 
@@ -76,6 +80,19 @@ def _distribution(sources: ReportSources, skill: Skill, card: Mapping[str, Any],
         threshold=float(shaping["cut"]),
         x_label="reward before threshold (standard deviations)",
     )
+
+
+def _changes(card: dict[str, Any] | None, shown: int) -> list[dict[str, Any]]:
+    by_sign = (card or {}).get("by_sign")
+    if not isinstance(by_sign, dict):
+        return []
+    found = [
+        {"name": name.replace("_", " "), "value": value, "captions": entry["captions"], "mean": entry["mean_reward"]}
+        for name, values in by_sign.items()
+        # The first value of a sign means that nothing happened.
+        for value, entry in list(values.items())[1:]
+    ]
+    return sorted(found, key=lambda entry: -entry["mean"])[:shown]
 
 
 def _rows(card: dict[str, Any] | None, end: str, shown: int) -> list[dict[str, Any]]:

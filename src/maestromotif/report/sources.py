@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jinja2 import TemplateError
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
@@ -66,7 +67,7 @@ def tolerate(notes: Notes, what: str, read: Callable[[], T]) -> T | None:
         return read()
     except MaestroError as error:
         notes.add(f"{what}: {error.problem}")
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (OSError, pa.ArrowException, TemplateError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError) as error:
         # A file of another version or cut in the middle can be wrong in any of these ways; the rest of the page stands.
         notes.add(f"{what}: not readable ({type(error).__name__}: {' '.join(str(error).split())[:160]})")
     return None

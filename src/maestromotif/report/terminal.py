@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.table import Table
 
 from maestromotif.agents.config import POLICIES
@@ -11,9 +13,15 @@ from maestromotif.report.sources import Notes, ReportSources
 __all__ = ["summary_table"]
 
 
-def summary_table(sources: ReportSources) -> Table | None:
-    """Success of skills (per call) and tasks (per episode) under each driving policy; None if nothing was evaluated."""
+def summary_table(sources: ReportSources, task: str = "") -> Table | None:
+    """Success of skills (per call) and tasks (per episode) under each driving policy; None if nothing was evaluated.
+
+    Args:
+        task: show this task alone.
+    """
     results = gather_results(sources, Notes())
+    if task:
+        results = replace(results, skills=[], tasks=[row for row in results.tasks if row.task == task])
     if not results.skills and not results.tasks:
         return None
     table = Table(title="Success, with intervals", title_justify="left", show_edge=False, pad_edge=False, header_style="dim")

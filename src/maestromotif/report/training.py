@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.report.charts import Chart, Series, area_chart, line_chart
+from maestromotif.report.charts import NEUTRAL, Chart, Series, area_chart, line_chart
 from maestromotif.skills import SkillSet
 
 __all__ = ["learning_curves"]
 
 Floats = NDArray[np.float64]
 Lines = Sequence[Mapping[str, Any]]
-_POINTS = 80
+_POINTS = 50
 _X = "environment steps"
 
 
@@ -37,7 +37,7 @@ def learning_curves(lines: Lines, skills: SkillSet, slots: Mapping[str, int]) ->
 
     def overall(label: str, read: Callable[[Mapping[str, Any]], Any]) -> list[Series]:
         values = np.array([_number(read(line)) for line in lines])
-        return [Series(label, 0, x, np.array([_mean(values[group], np.ones(len(group))) for group in groups]))]
+        return [Series(label, NEUTRAL, x, np.array([_mean(values[group], np.ones(len(group))) for group in groups]))]
 
     def shares(name: str) -> list[Series]:
         sums = np.array([[np.nansum(_column(lines, skill.id, name)[group]) for group in groups] for skill in skills])
@@ -54,7 +54,7 @@ def learning_curves(lines: Lines, skills: SkillSet, slots: Mapping[str, int]) ->
             "return", "Return per call", "Reward from AI feedback that a call of the skill earns.", per_skill("return", "calls"), x_label=_X
         )
     )
-    note = "Which skills the training policy over skills started. Where easy skills open the way to hard ones, the bands shift: the curriculum."
+    note = "Which skills the training policy over skills started. As easy skills open the way to hard ones, the bands shift."
     charts.append(area_chart("calls", "Share of calls", note, shares("calls"), x_label=_X))
     charts.append(area_chart("steps", "Share of time", "Environment steps that each skill was active.", shares("steps"), x_label=_X))
     charts.append(
