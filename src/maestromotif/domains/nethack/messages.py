@@ -17,7 +17,7 @@ from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULA
 __all__ = ["MessageReader", "ReadMessage"]
 
 _KILL = re.compile(r"\bYou (?:kill|destroy|dispatch) ")
-_SOLD = re.compile(r"\bYou sold (?:(\d+) )?")
+_SOLD = re.compile(r"\b[Yy]ou sold (?:(\d+) )?")  # "A scroll of blank paper; you sold it for 20 gold pieces."
 _LOCKED = "This door is locked"
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
