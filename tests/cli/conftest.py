@@ -20,6 +20,7 @@ TINY: Mapping[str, Any] = {
     "collect.shard_steps": 1000,
     "annotate.pairs": 200,
     "reward.epochs": 10,
+    "program.episodes": 8,
     "train.steps": 4096,
     "train.games": 8,
     "train.rollout": 32,
@@ -62,7 +63,8 @@ def configure(root: Path, settings: Mapping[str, Any]) -> None:
 
 def hashes(root: Path) -> dict[str, str]:
     """Digest of every file of a folder."""
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def one_error(result: subprocess.CompletedProcess[str]) -> str:

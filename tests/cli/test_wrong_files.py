@@ -26,7 +26,11 @@ def _replace(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 def _append(file: str, text: str) -> Callable[[Path], None]:
-    return lambda root: (root / file).open("a").write(text) and None
+    def change(root: Path) -> None:
+        path = root / file
+        path.write_text(path.read_text() + text)
+
+    return change
 
 
 _SKILL = '\n[[skill]]\nid = "{}"\ndescription = "Stand still."\n{}'

@@ -26,7 +26,8 @@ def _run(project: Project, stages: Sequence[Stage], log: Log, again: bool = Fals
 
 
 def _hashes(root: Path) -> dict[str, str]:
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_a_second_run_skips(project: Project, log: Log) -> None:

@@ -62,10 +62,10 @@ def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetO
 
 def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
     """Write the HTML page from what the project has so far."""
-    from maestromotif.stages.catalogue import stage_by_id
+    from maestromotif.stages.catalogue import report_stage
 
     project = open_project(folder, settings)
-    run_stages(project, [stage_by_id(project, "report")], (), again)
+    run_stages(project, [report_stage(project)], (), again)
     print_results(project)
 
 

@@ -10,13 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maestromotif.project import Project
+from maestromotif.stages.card import Card
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
 from maestromotif.stages.stage import Stage, Work
 
 if TYPE_CHECKING:
     from maestromotif.agents import Setting
 
-__all__ = ["ancestors", "evaluation_stages", "solve_stages", "stage_by_id", "stages", "task_stage", "training_stages"]
+__all__ = [
+    "ancestors",
+    "evaluation_stages",
+    "report_stage",
+    "solve_stages",
+    "solved_stages",
+    "stage_by_id",
+    "stages",
+    "task_stage",
+    "training_stages",
+]
 
 # Settings of [train] that say how the work is done, not what comes out; steps is the goal.
 _TRAIN_HOW = frozenset({"steps", "workers", "threads", "device", "checkpoint_seconds", "tensorboard"})
@@ -151,7 +162,7 @@ def _report(work: Work) -> Mapping[str, Any]:
 
 def stages(project: Project) -> list[Stage]:
     """All stages of ``run``, parents first."""
-    return [*training_stages(project), *evaluation_stages(project), _report_stage(project)]
+    return [*training_stages(project), *evaluation_stages(project), report_stage(project)]
 
 
 def training_stages(project: Project) -> list[Stage]:
@@ -185,7 +196,7 @@ def solve_stages(project: Project, text: str, episodes: int) -> list[Stage]:
         text: id or description of one of the domain's tasks, or any other task.
         episodes: how many to play.
     """
-    from maestromotif.agents.solve import find_task, task_id
+    from maestromotif.agents import find_task, task_id
 
     known = find_task(project.domain, text)
     task, words = task_id(project.domain, text), " ".join((known.description if known else text).split())
@@ -197,7 +208,7 @@ def _solve_stage(task: str, text: str, episodes: int) -> Stage:
         f"solve:{task}",
         "plays the task zero-shot",
         ("train", "program", "reward", f"task:{task}"),
-        partial(_solve_inputs, episodes),
+        partial(_solve_inputs, text, episodes),
         partial(_solve, task, text, episodes),
         options={"text": text, "episodes": episodes},
     )
@@ -214,9 +225,21 @@ def evaluation_stages(project: Project) -> list[Stage]:
     return [*tasks, Stage("evaluate", "plays the tasks zero-shot", parents, _evaluate_inputs, _evaluate)]
 
 
-def _report_stage(project: Project) -> Stage:
-    parents = tuple(stage.id for stage in (*training_stages(project), *evaluation_stages(project)))
+def report_stage(project: Project) -> Stage:
+    """The page, from whatever there is."""
+    parents = tuple(stage.id for stage in (*training_stages(project), *evaluation_stages(project), *solved_stages(project)))
     return Stage("report", "writes the page", parents, _report_inputs, _report)
+
+
+def solved_stages(project: Project) -> list[Stage]:
+    """Tasks that were solved on request, as far as their artifacts still say which."""
+    found = []
+    for folder in sorted((project.artifacts / "solved").glob("[!.]*")):
+        card = Card.read(folder)
+        asked = card.inputs.get("solve", {}) if card else {}
+        if card and card.status == "done" and set(asked) == {"text", "episodes"}:
+            found.append(_solve_stage(folder.name, **asked))
+    return found
 
 
 def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | None = None) -> Stage:
@@ -286,8 +309,8 @@ def _evaluate_inputs(project: Project) -> Mapping[str, Any]:
     return {"evaluate": settings(project.config.evaluate, _EVALUATE_HOW), "skills": skill_inputs(project, "max_steps", "measure")}
 
 
-def _solve_inputs(episodes: int, project: Project) -> Mapping[str, Any]:
-    return {**_evaluate_inputs(project), "solve": {"episodes": episodes}}
+def _solve_inputs(text: str, episodes: int, project: Project) -> Mapping[str, Any]:
+    return {**_evaluate_inputs(project), "solve": {"text": text, "episodes": episodes}}
 
 
 def _report_inputs(project: Project) -> Mapping[str, Any]:

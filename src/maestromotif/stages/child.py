@@ -89,7 +89,8 @@ def main() -> int:
 
     try:
         project = Project.restore(Path(order["root"]), order["config"], order["skills"])
-        facts = stage_by_id(project, order["stage"], order["options"]).work(Work(project, Path(order["out"]), channel.progress, channel.warn))
+        work = Work(project, Path(order["out"]), channel.progress, channel.warn)
+        facts = stage_by_id(project, order["stage"], order["options"]).work(work)
     except MaestroError as error:
         channel.send(error=[type(error).__name__, error.problem, error.remedy])
         return 2

@@ -101,6 +101,15 @@ class Runner:
                 command = stage.id.partition(":")[0] if ":" not in stage.id else "run"
                 raise ProjectError(problem, f"Run `maestromotif {command} {folder}` first, or `maestromotif run {folder}`")
 
+    def retire(self, stages: Sequence[Stage]) -> None:
+        """Set aside artifacts of stages on request that no longer fit the project, so that no page shows them as current."""
+        for stage in stages:
+            self._finish_swap(stage)
+            plan = self.plan(stage)
+            if plan.action != "skip":
+                self._watcher.warned(stage, f"no longer fits and is set aside ({plan.why})")
+                self._set_aside(self.project.folder(stage.id))
+
     def plan(self, stage: Stage) -> Plan:
         """What has to be done about a stage whose parents are done."""
         folder = self.project.folder(stage.id)
