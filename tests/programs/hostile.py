@@ -59,6 +59,7 @@ REACH: dict[str, str] = {
     "decorator": "def d(f):\n    return f\n@d\ndef probe(facts):\n    return True",
     "facts written": "def probe(facts):\n    facts.depth = 99\n    return facts.depth == 99",
     "facts written through another name": "def probe(facts):\n    f = facts\n    f.depth = 99\n    return f.depth == 99",
+    "fact deleted": "class C:\n    def drop(self):\n        del self.depth\ndef probe(facts):\n    C.drop(facts)\n    return True",
     "hidden attribute of facts": "class C:\n    def __init__(self):\n        self._hidden = 1\ndef probe(facts):\n    return facts._hidden == 'secret'",
     "os of random": "import random\nclass C:\n    def __init__(self):\n        self._os = 1\ndef probe(facts):\n    return random._os is not None",
     "random's own generator": "import random\ndef probe(facts):\n    return random.Random(1) is not None",

@@ -283,3 +283,15 @@ def test_a_shared_meter_is_refilled_for_both_programs() -> None:
     for _ in range(20):
         for program in programs:
             program.call(program.get("f") or len)
+
+
+def test_the_buffers_behind_facts_are_out_of_reach() -> None:
+    facts_module = pytest.importorskip("maestromotif.domains.nethack.facts")
+    from maestromotif.domains.nethack.vocabulary import FACTS
+
+    facts = facts_module.NetHackFacts([1] * len(FACTS), None)
+    source = "class C:\n    def __init__(self):\n        self._row = [0]\ndef f(facts):\n    facts._row[0] = 7\n    return True"
+    program = load(source, "p.py", names=[spec.name for spec in FACTS])
+    with pytest.raises(ProgramFault, match="AttributeError"):
+        program.call(program.get("f") or len, facts)
+    assert facts._row[0] == 1

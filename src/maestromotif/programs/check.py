@@ -180,7 +180,9 @@ class _Checker:
             hint = HINTS.get(node.attr) or _closest(node.attr, self.given | self.own | SAFE_ATTRIBUTES)
             rule = f"unknown attribute {node.attr!r}: not a fact, not a plain method, not made by the program"
             yield rule + (f" ({hint})" if hint else "")
-        if not isinstance(node.ctx, ast.Load):
+        if isinstance(node.ctx, ast.Del):
+            yield "attributes may not be deleted; set them to None"
+        elif not isinstance(node.ctx, ast.Load):
             if not isinstance(node.value, ast.Name):
                 yield "attributes may be set on a plain name only, such as self.x"
             elif node.attr in self.given and node.value.id in ("facts", "start"):

@@ -92,12 +92,12 @@ class Coder:
                     self.warnings.append(f"{question.file}: the coder failed when asked to improve it; an earlier program is kept")
                     break
                 raise
+            if any(reply.text == earlier.reply.text for earlier in attempts):
+                break  # who says the same again, as recorded answers always do, will not say better
             attempt = self._try(question, reply, trial)
             self._record(question, number, messages[-1], attempt)
-            repeated = any(attempt.source == earlier.source for earlier in attempts)
             attempts.append(attempt)
-            # A model that says the same again (recorded answers always do) will not say better.
-            if repeated or not attempt.problems:
+            if not attempt.problems:
                 break
             trace = attempt.report.trace if attempt.report else ()
             messages += [Message("assistant", reply.text), Message("user", repair_text(self.config.episodes, attempt.problems, trace))]

@@ -92,5 +92,5 @@ def task_question(domain: Domain, skills: SkillSet, task_text: str, task_id: str
 
 def repair_text(episodes: int, problems: tuple[str, ...], trace: tuple[str, ...]) -> str:
     """Asks for a corrected program."""
-    shown = "\nA typical simulated episode:\n" + "\n".join(trace) + "\n" if trace else ""
+    shown = "A typical simulated episode:\n" + "\n".join(trace) if trace else "There is no episode to show."
     return _prompt("repair").render(episodes=str(episodes), problems="\n".join(f"- {problem}" for problem in problems), trace=shown)
