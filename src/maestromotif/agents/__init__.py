@@ -12,18 +12,30 @@ from maestromotif.agents.config import POLICIES, EvaluateConfig
 
 if TYPE_CHECKING:
     from maestromotif.agents.evaluate import Setting, evaluate_skills, evaluate_task, evaluate_tasks
-    from maestromotif.agents.solve import Solved, find_task, solve
+    from maestromotif.agents.tasks import Solved, find_task, solve, task_id
 
-__all__ = ["POLICIES", "EvaluateConfig", "Setting", "Solved", "evaluate_skills", "evaluate_task", "evaluate_tasks", "find_task", "solve"]
+__all__ = [
+    "POLICIES",
+    "EvaluateConfig",
+    "Setting",
+    "Solved",
+    "evaluate_skills",
+    "evaluate_task",
+    "evaluate_tasks",
+    "find_task",
+    "solve",
+    "task_id",
+]
 
 _HOMES = {
     "Setting": "evaluate",
-    "Solved": "solve",
+    "Solved": "tasks",
     "evaluate_skills": "evaluate",
     "evaluate_task": "evaluate",
     "evaluate_tasks": "evaluate",
-    "find_task": "solve",
-    "solve": "solve",
+    "find_task": "tasks",
+    "solve": "tasks",
+    "task_id": "tasks",
 }
 
 
