@@ -156,3 +156,13 @@ def test_prompts_want_exactly_their_variables() -> None:
         prompt.render(one="1")
     with pytest.raises(KeyError, match="three"):
         prompt.render(one="1", two="2", three="3")
+
+
+def test_leaving_early_does_not_wait_for_calls_under_way() -> None:
+    slow = threading.Event()
+    calls = map_concurrently(lambda item: item if item == 0 else slow.wait(30), range(3), 2)
+    assert next(calls) == (0, 0)
+    before = time.monotonic()
+    calls.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - before < 5
+    slow.set()

@@ -16,10 +16,10 @@ class RewardConfig(BaseModel):
 
     hidden: int = Field(default=32, ge=0, le=1024, description="Width of the model's hidden layer beside its linear part; 0: linear only.")
     epochs: int = Field(default=40, ge=1, description="Most passes over the preferences; a held-out part may end them earlier.")
-    batch_size: int = Field(default=256, ge=1, description="Pairs in each step of the optimiser.")
+    batch_size: int = Field(default=512, ge=1, description="Pairs in each step of the optimiser.")
     learning_rate: float = Field(default=1e-2, gt=0, description="Of AdamW.")
     weight_decay: float = Field(default=0.3, ge=0, description="Of AdamW.")
-    patience: int = Field(default=5, ge=1, description="Passes without a better validation loss before fitting ends.")
+    patience: int = Field(default=3, ge=1, description="Passes without a better validation loss before fitting ends.")
     validation: float = Field(default=0.1, gt=0, lt=0.5, description="Share of pairs that decides when fitting ends.")
     held_out: float = Field(default=0.1, gt=0, lt=0.5, description="Share of pairs never used in fitting, on which agreement is measured.")
     threshold: Literal["soft", "hard"] = Field(
