@@ -34,6 +34,8 @@ from maestromotif.rl.vector import Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
+_PARTS = ("environment", "inference", "learning", "games_stepping", "games_programs_and_rewards")
+
 
 class FixedCalls:
     """The cheapest schedule: the skills in turn, a hundred steps each."""
@@ -109,17 +111,20 @@ def measure_training(
     domain: Domain, skills: SkillSet, sources: ScheduleSources, rewards: Path | None, config: TrainConfig, steps: int
 ) -> dict[str, float]:
     """Seconds a step, whole and by part."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, float] = dict.fromkeys(("all", *_PARTS, "processor"), 0.0)
     updates = max(2, steps // (config.rollout * config.games))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         training = Training(domain, skills, sources, rewards, config, Path(folder), 1, "maestromotif.rl.build:load_rewards", stack)
         training.update()
         for _ in range(updates):
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             metrics = training.update()
-            sums["all"] += time.perf_counter() - began  # type: ignore[assignment]
-            for name in ("environment", "inference", "learning", "games_stepping", "games_programs_and_rewards"):
+            sums["all"] += time.perf_counter() - began
+            sums["processor"] += time.process_time() - used
+            for name in _PARTS:
                 sums[name] += metrics["time"][name]
+            if config.workers:
+                sums["processor"] += metrics["time"]["games_stepping"] + metrics["time"]["games_programs_and_rewards"]
     return {name: value / (updates * config.rollout * config.games) for name, value in sums.items()}
 
 

@@ -46,7 +46,15 @@ def _trajectory(games: Games, steps: int = 130) -> list[Any]:
                 games.send(group)
             for group in range(len(games.groups)):
                 games.wait(group)
-            row = [arrays.reward, arrays.cause, arrays.skill, arrays.fresh, arrays.episode, arrays.time, *arrays.observation.values()]
+            row: list[Any] = [
+                arrays.reward,
+                arrays.cause,
+                arrays.skill,
+                arrays.fresh,
+                arrays.episode,
+                arrays.time,
+                *arrays.observation.values(),
+            ]
             trace.append([array.copy().tolist() for array in row])
         trace.append(
             [getattr(arrays, name).sum(0).round(9).tolist() for name in ("calls", "call_steps", "call_return", "measured", "steps", "ends")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def _awake(policy: SkillPolicy) -> SkillPolicy:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in policy.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
         for name, size in policy.padded():
             policy.get_parameter(name)[::size] = 0
     return policy
@@ -74,17 +75,17 @@ def test_sum_of_rows_has_the_gradient_of_an_embedding_bag(kept: bool) -> None:
     indices = torch.randint(30, (11, 6), dtype=torch.int32)
     factor = torch.randn(11, 4)
     twin = weight.detach().clone().requires_grad_()
-    (embedding_bag(indices, twin, mode="sum", padding_idx=0) * factor).sum().backward()
+    torch.autograd.backward((embedding_bag(indices, twin, mode="sum", padding_idx=0) * factor).sum())
     if kept:
         weight.grad = torch.zeros_like(weight)
-    (bag_sum(weight, indices) * factor).sum().backward()
+    torch.autograd.backward((bag_sum(weight, indices) * factor).sum())
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, twin.grad)
 
 
 @pytest.mark.parametrize("core", ["gru", "ff"])
-def test_steps_and_sequences_agree(core: str) -> None:
-    policy = _awake(SkillPolicy(SPEC, ("a", "b"), NetworkConfig(features=8, hidden=7, core=core)))  # type: ignore[arg-type]
+def test_steps_and_sequences_agree(core: Literal["gru", "ff"]) -> None:
+    policy = _awake(SkillPolicy(SPEC, ("a", "b"), NetworkConfig(features=8, hidden=7, core=core)))
     observation = _observation(3, 6)
     skill = torch.tensor([[0, 0, 1, 1, 0, 1]] * 3)
     keep = torch.tensor([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], dtype=torch.float32)

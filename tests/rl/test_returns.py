@@ -17,7 +17,7 @@ _UNIT = st.floats(-2, 2, width=32)
 
 
 @st.composite
-def _experience(draw: st.DrawFn) -> tuple[Any, ...]:
+def _experience(draw: st.DrawFn) -> tuple[Any, Any, Any, Any, Any]:
     shape = (draw(st.integers(1, 9)), draw(st.integers(1, 3)))
     floats = hnp.arrays(np.float32, shape, elements=_UNIT)
     causes = draw(hnp.arrays(np.int8, shape, elements=st.sampled_from([int(cause) for cause in EndCause])))
@@ -27,7 +27,7 @@ def _experience(draw: st.DrawFn) -> tuple[Any, ...]:
 
 @settings(max_examples=150, deadline=None)
 @given(_experience(), st.floats(0, 0.999), st.floats(0, 1), st.sampled_from(get_args(Returns)))
-def test_fast_equals_slow(experience: tuple[Any, ...], discount: float, lam: float, returns: Returns) -> None:
+def test_fast_equals_slow(experience: tuple[Any, Any, Any, Any, Any], discount: float, lam: float, returns: Returns) -> None:
     fast = advantages(*experience, discount, lam, returns)
     slow = advantages_slow(*experience, discount, lam, returns)
     assert fast.dtype == np.float32
@@ -47,6 +47,8 @@ def _column(*values: float) -> np.ndarray:
         (EndCause.TIMED_OUT, "cut", 1.0 + 0.5 * 7.0),
         (EndCause.CUT, "cut", 1.0 + 0.5 * 7.0),
         (EndCause.CONTINUES, "cut", 1.0 + 0.5 * (100.0 + 0.5 * 3.0)),
+        (EndCause.OVER, "renew", 1.0 + 0.5 * 7.0),
+        (EndCause.DIED, "renew", 1.0),
         (EndCause.OVER, "flow", 1.0 + 0.5 * (100.0 + 0.5 * 3.0)),
         (EndCause.TIMED_OUT, "flow", 1.0 + 0.5 * (100.0 + 0.5 * 3.0)),
         (EndCause.DIED, "flow", 1.0),

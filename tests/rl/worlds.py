@@ -13,6 +13,7 @@ from maestromotif.skills import SkillSet
 from maestromotif.types import RewardInput
 
 REWARDS = "worlds:corridor_rewards"
+STEP_REWARDS = "worlds:step_rewards"
 BROKEN_REWARDS = "worlds:broken_rewards"
 
 _SIDES = {"go_left": 1, "go_right": 2}
@@ -32,6 +33,17 @@ class CorridorRewards:
         return CountDiscount()
 
 
+class _StepRewards(CorridorRewards):
+    """A little for every step in the right direction too, however often: arriving ends a stream of reward."""
+
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
+        move, arrival = make_input().signs
+        return [0.1 if arrival == sign else 0.03 if move == sign else 0.0 for sign in self._signs]
+
+    def discount(self) -> CountDiscount:
+        return CountDiscount(exponent=0.0)
+
+
 class _NotANumber(CorridorRewards):
     def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
         return [float("nan")] * len(self._signs)
@@ -39,6 +51,10 @@ class _NotANumber(CorridorRewards):
 
 def corridor_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
     return CorridorRewards(skills)
+
+
+def step_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
+    return _StepRewards(skills)
 
 
 def broken_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:

@@ -36,7 +36,7 @@ class StepArrays:
         calls, call_steps, call_return, measured, steps: float64 ``[parts, K]``, running sums per skill: calls ended, their
             steps, returns and successes by the skill's measure, and steps played.
         ends: float64 ``[parts, K, 6]``, calls ended by cause.
-        games: float64 ``[parts, 4]``: episodes ended, their steps, seconds in the environment, seconds beside it.
+        games: float64 ``[parts, 4]``: episodes ended, their steps, processor seconds in the environment and beside it.
     """
 
     observation: dict[str, NDArray[Any]]

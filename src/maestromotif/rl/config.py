@@ -35,7 +35,7 @@ class TrainConfig(NetworkConfig):
     workers: int = Field(
         default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible."
     )
-    groups: Literal[1, 2] = Field(default=1, description="2: half of the games step while the network acts for the other half.")
+    groups: int = Field(default=1, ge=1, le=2, description="2: half of the games step while the network acts for the other half.")
     episode_steps: int = Field(default=5_000, ge=1, description="An episode is cut after this many steps.")
     rollout: int = Field(default=64, ge=1, description="Steps of each game between updates.")
     chunk: int = Field(default=16, ge=1, description="Steps through which the gradient of the memory flows; divides rollout.")
@@ -51,10 +51,11 @@ class TrainConfig(NetworkConfig):
     entropy: float = Field(default=0.015, ge=0, description="Weight of the entropy bonus.")
     gradient_clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
     advantage_floor: float = Field(
-        default=0.05, gt=0, description="Advantages are divided by their standard deviation within the skill, or by this if it is smaller."
+        default=0.01, gt=0, description="Advantages are divided by their standard deviation within the skill, or by this if it is smaller."
     )
-    returns: Literal["cut", "flow"] = Field(
-        default="cut", description='"cut": a skill\'s return ends with its call; "flow": it runs on through the next skills.'
+    returns: Literal["cut", "renew", "flow"] = Field(
+        default="cut",
+        description='Where a call is over, its return ends ("cut"), a new call of the skill follows ("renew"), or the next skill ("flow").',
     )
     device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')
     overlap: bool = Field(default=True, description="Learn from one rollout while the next is played, with weights one update old.")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
@@ -14,6 +15,7 @@ from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.returns import advantages, standardise
+from maestromotif.types import EndCause
 
 __all__ = ["Learner", "Rollout", "ppo_losses"]
 
@@ -85,8 +87,8 @@ class Learner:
         generator: shuffles minibatches.
     """
 
-    # How fast the running mean and variance of returns follow, per update.
-    _STATISTICS = 0.1
+    # How fast the running statistics of returns follow, per update.
+    _FOLLOW = 0.1
 
     def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator) -> None:
         self.policy, self.config, self._generator = policy, config, generator
@@ -171,12 +173,15 @@ class Learner:
         """Standardised advantages, value targets in units of reward (both ``[B, T]``), and the share of variance explained."""
         config, policy = self.config, self.policy
         value, skills = rollout.value.numpy(), rollout.skill.numpy()
+        boot = rollout.boot.numpy()
+        if config.returns == "renew":
+            boot = np.where(rollout.cause.numpy() == EndCause.OVER, policy.value_start.cpu().numpy()[skills], boot)
         raw = advantages(
             rollout.reward.numpy().T,
             value.T,
             rollout.last_value.numpy(),
             rollout.cause.numpy().T,
-            rollout.boot.numpy().T,
+            boot.T,
             config.discount,
             config.gae,
             config.returns,
@@ -185,20 +190,29 @@ class Learner:
         variance = float(target.var())
         explained = 1 - float(raw.var()) / variance if variance > 0 else 0.0
         scaled = standardise(raw, skills, len(policy.skills), config.advantage_floor)
-        self._follow_returns(torch.from_numpy(target), torch.from_numpy(skills))
+        self._follow_returns(torch.from_numpy(target), rollout)
         return torch.from_numpy(scaled), torch.from_numpy(target), explained
 
-    def _follow_returns(self, target: Tensor, skills: Tensor) -> None:
-        """Move each skill's mean and scale of returns towards those of this rollout, weighted by its share of the steps."""
+    def _follow_returns(self, target: Tensor, rollout: Rollout) -> None:
+        """Move each skill's statistics of returns towards those of this rollout; the first rollout of a skill sets them."""
         policy = self.policy
+        # A call begins where another has ended; a beginning at the border of two rollouts is left out.
+        begins = torch.zeros_like(rollout.cause, dtype=torch.bool)
+        begins[:, 1:] = rollout.cause[:, :-1] != EndCause.CONTINUES
         for index in range(len(policy.skills)):
-            mine = target[skills == index]
-            if len(mine) < 2:
+            mine = rollout.skill == index
+            count = int(mine.sum())
+            if count < 2:
                 continue
-            rate = self._STATISTICS * min(1.0, len(mine) * len(policy.skills) / target.numel())
-            mean, scale = float(mine.mean()), max(float(mine.std()), self.config.advantage_floor)
+            share = min(1.0, count * len(policy.skills) / target.numel())
+            rate = max(self._FOLLOW * share, count / (count + float(policy.value_seen[index])))
+            policy.value_seen[index] += count
+            mean, scale = float(target[mine].mean()), max(float(target[mine].std()), self.config.advantage_floor)
             policy.value_mean[index] += rate * (mean - policy.value_mean[index])
             policy.value_scale[index] += rate * (scale - policy.value_scale[index])
+            started = mine & begins
+            if started.any():
+                policy.value_start[index] += rate * (target[started].mean().to(policy.device) - policy.value_start[index])
 
     def _normalise(self, value: Tensor, skill: Tensor) -> Tensor:
         return (value - self.policy.value_mean[skill]) / self.policy.value_scale[skill]

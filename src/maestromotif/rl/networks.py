@@ -60,10 +60,15 @@ class SkillPolicy(nn.Module):
         self.head = _normal(generator, 0.01 * (width + hidden) ** -0.5, actions + count, width + hidden)
         self.head_bias = nn.Parameter(torch.zeros(actions + count))
         self.skips = nn.ParameterDict({name: nn.Parameter(torch.zeros(count * spec.bags[name].size, actions)) for name in spec.skip})
+        # Of returns, in units of reward; and what a call is worth at its beginning. The learner keeps them.
         self.value_mean: Tensor
         self.value_scale: Tensor
+        self.value_start: Tensor
+        self.value_seen: Tensor
         self.register_buffer("value_mean", torch.zeros(count))
         self.register_buffer("value_scale", torch.ones(count))
+        self.register_buffer("value_start", torch.zeros(count))
+        self.register_buffer("value_seen", torch.zeros(count))
         with torch.no_grad():
             for name, _ in self.padded():
                 self.get_parameter(name)[0] = 0

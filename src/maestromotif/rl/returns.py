@@ -11,7 +11,7 @@ from maestromotif.types import EndCause
 
 __all__ = ["Returns", "advantages", "advantages_slow", "standardise"]
 
-Returns = Literal["cut", "flow"]
+Returns = Literal["cut", "renew", "flow"]
 Floats = NDArray[np.float32]
 
 
@@ -32,12 +32,14 @@ def advantages(
         values_TB: value of the observation before the step, under that skill.
         last_values_B: value of the observation after the last step, under the skill active then.
         causes_TB: ``EndCause`` of the step.
-        boots_TB: read only where a call was interrupted, timed out or cut: the value of the observation after the
-            step, under the skill that acted in it.
+        boots_TB: read only where a return is bootstrapped: the value of the observation after the step, under the skill that
+            acted in it; for ``"renew"``, where the call is over, the value of a new call.
         discount: per step.
         lam: lambda.
         returns: ``"cut"``: nothing crosses the end of a call. ``OVER`` and ``DIED`` end the return; the other causes
-            bootstrap from the skill's own value. ``"flow"``: only ``DIED`` ends a return and only ``CUT`` bootstraps;
+            bootstrap from the skill's own value. ``"renew"``: as ``"cut"``, but ``OVER`` bootstraps too, from what a new call of the
+            skill is worth, so that being over costs nothing: where every step on the way is rewarded, a skill whose return ends with
+            it learns never to arrive. ``"flow"``: only ``DIED`` ends a return and only ``CUT`` bootstraps;
             everything else runs on into the skill that follows (the reference implementation's way).
     """
     terminal, bootstrapped = _ends(causes_TB, returns)
@@ -73,7 +75,7 @@ def advantages_slow(
             for step in range(start, steps):
                 cause = EndCause(int(causes_TB[step, game]))
                 follows = float(values_TB[step + 1, game]) if step + 1 < steps else float(last_values_B[game])
-                ended = cause is not EndCause.CONTINUES if returns == "cut" else cause in (EndCause.DIED, EndCause.CUT)
+                ended = cause in (EndCause.DIED, EndCause.CUT) if returns == "flow" else cause is not EndCause.CONTINUES
                 if ended:
                     stops = cause is EndCause.DIED or (returns == "cut" and cause is EndCause.OVER)
                     follows = 0.0 if stops else float(boots_TB[step, game])
@@ -91,7 +93,8 @@ def _ends(causes_TB: NDArray[np.int8], returns: Returns) -> tuple[NDArray[np.boo
     if returns == "flow":
         return died, cut
     over = causes_TB == EndCause.OVER
-    return died | over, cut | (causes_TB == EndCause.INTERRUPTED) | (causes_TB == EndCause.TIMED_OUT)
+    own = cut | (causes_TB == EndCause.INTERRUPTED) | (causes_TB == EndCause.TIMED_OUT)
+    return (died, own | over) if returns == "renew" else (died | over, own)
 
 
 def standardise(advantages_TB: Floats, skills_TB: NDArray[np.int64], num_skills: int, floor: float) -> Floats:

@@ -216,7 +216,7 @@ class Training:
             "steps_per_second": steps / (time.perf_counter() - began),
             **seconds,
             "learning": learning,
-            # Summed over the processes that play, so these may exceed the time that passed.
+            # Processor time, summed over the processes that play.
             "games_stepping": float(counts["games"][2]),
             "games_programs_and_rewards": float(counts["games"][3]),
         }
