@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -295,3 +297,29 @@ def test_the_buffers_behind_facts_are_out_of_reach() -> None:
     with pytest.raises(ProgramFault, match="AttributeError"):
         program.call(program.get("f") or len, facts)
     assert facts._row[0] == 1
+
+
+@pytest.mark.parametrize(
+    "nest",
+    [
+        "map(abs, x)",
+        "zip(x)",
+        "filter(None, x)",
+        "enumerate(x)",
+        "defaultdict(int, {1: x})",
+        "deque([x])",
+        "{1: x}",
+        "(i for i in x)",
+        "w(x)",
+        "[x]",
+    ],
+)
+def test_deep_nesting_does_not_crash_the_interpreter(nest: str) -> None:
+    """In plain Python, asking nested maps for an item or freeing nested defaultdicts overflows the C stack."""
+    code = f"from collections import defaultdict, deque\ndef w(g):\n    return (y for x in [1] for y in g)\ndef f():\n    x = [1]\n    for i in range(60_000):\n        x = {nest}\n    return next(iter(x))"
+    check = (
+        "from maestromotif.programs.sandbox import ProgramFault, load\n"
+        f"p = load({code!r}, 'p.py', fuel=70_000)\n"
+        "try:\n    p.call(p.get('f'))\nexcept ProgramFault:\n    pass\n"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False, env=scrubbed_environment()).returncode == 0

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from maestromotif.errors import ProgramError
-from maestromotif.programs.vocabulary import BUILTINS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
+from maestromotif.programs.vocabulary import BUILTINS, GUARDED_METHODS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
 
 __all__ = ["MAX_DEPTH", "MAX_SOURCE", "bound_names", "check_source", "parse_checked"]
 
@@ -142,6 +142,9 @@ class _Checker:
         self.own = set(_own_attributes(tree))
         self.attributes = real_attributes(names) | self.own
         self.in_class = {id(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body}
+        nodes = list(ast.walk(tree))
+        self.called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        self.decorators = {id(part) for node in nodes if isinstance(node, ast.FunctionDef) for part in node.decorator_list}
         self.annotations = {id(part) for root in _annotations(tree) for part in ast.walk(root)}
 
     def problems(self) -> Iterator[tuple[int, str]]:
@@ -164,6 +167,9 @@ class _Checker:
             hint = HINTS.get(node.id) or _closest(node.id, self.bound | BUILTINS)
             yield f"the name {node.id!r} is not available" + (f" ({hint})" if hint else "")
 
+        if node.id in _DECORATORS and node.id not in self.bound and id(node) not in self.decorators:
+            yield f"{node.id} may only be used as a decorator"
+
     def _identifier(self, name: str) -> Iterator[str]:
         if name.startswith("__"):
             hint = HINTS.get(name)
@@ -176,6 +182,8 @@ class _Checker:
             yield f"{module}.{node.attr} is not available; of {module} there is: {', '.join(sorted(MODULES[module]))}"
         elif node.attr in ("format", "format_map"):
             yield f"the method {node.attr!r} is not allowed ({HINTS[node.attr]})"
+        elif node.attr in GUARDED_METHODS and isinstance(node.ctx, ast.Load) and id(node) not in self.called:
+            yield f"the method {node.attr!r} may only be called at once, as in value.{node.attr}(...), not kept or passed on"
         elif node.attr not in self.attributes and not node.attr.startswith("__"):
             hint = HINTS.get(node.attr) or _closest(node.attr, self.given | self.own | SAFE_ATTRIBUTES)
             rule = f"unknown attribute {node.attr!r}: not a fact, not a plain method, not made by the program"
@@ -275,14 +283,8 @@ class _Checker:
             if not _FORMAT_SPEC.fullmatch(text):
                 yield f"the format {text!r} is not allowed in f-strings; use something like .2f or 5d"
 
-    def _Assign(self, node: ast.Assign) -> Iterator[str]:
-        for target in node.targets:
-            for part in ast.walk(target):
-                if isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store) and isinstance(part.slice, ast.Slice):
-                    yield "slices may not be assigned; make a new list"
-
-    def _AugAssign(self, node: ast.AugAssign) -> Iterator[str]:
-        if isinstance(node.target, ast.Subscript) and isinstance(node.target.slice, ast.Slice):
+    def _Subscript(self, node: ast.Subscript) -> Iterator[str]:
+        if isinstance(node.ctx, ast.Store) and isinstance(node.slice, ast.Slice):
             yield "slices may not be assigned; make a new list"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sized
 from itertools import chain, islice, repeat
-from types import MappingProxyType
+from types import GeneratorType, MappingProxyType
 from typing import Any
 
 from maestromotif.programs.vocabulary import EXCEPTIONS, MODULES, TYPES
@@ -87,6 +87,8 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
         **constructors,
         "__build_class__": _BUILTINS["__build_class__"],
         "iter": lambda items: iter(items),
+        # Eager: lazy ones can be nested until their common __next__ overflows the C stack.
+        **{name: _eager(_BUILTINS[name], charge) for name in ("enumerate", "filter", "map", "zip")},
         "pow": _pow,
         "range": _range,
         "repr": lambda value: charge(_text(value, repr)),
@@ -101,12 +103,38 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
         "$charge": charge,
         "$plain": lambda value: value if type(value) in _PLAIN else _text(value, str),
         "$repr": lambda value: charge(_text(value, repr)),
+        "$flat": lambda items: iter(charge(list(items))) if type(items) is GeneratorType else items,
         "$small": _small,
         "$module_math": _MATH,
         "$module_random": _random_module(generator, charge),
         "$module_collections": _collections_module(charge),
     }
     return builtins, hidden
+
+
+class _DefaultDict(dict[Any, Any]):
+    """As ``collections.defaultdict``, which crashes the interpreter when deeply nested ones are freed."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], Any] | None = None, *items: Any, **named: Any) -> None:
+        if make is not None and not callable(make):
+            raise TypeError("first argument must be callable or None")
+        super().__init__(*items, **named)
+        self._make = make
+
+    def __missing__(self, key: Any) -> Any:
+        if self._make is None:
+            raise KeyError(key)
+        value = self[key] = self._make()
+        return value
+
+    def copy(self) -> _DefaultDict:
+        return _DefaultDict(self._make, self)
+
+
+def _eager(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda *arguments, **named: iter(charge(list(function(*arguments, **named))))
 
 
 def _make_charge(meter: Meter) -> Callable[[Any], Any]:
@@ -299,12 +327,12 @@ def _collections_module(charge: Callable[[Any], Any]) -> Any:
     def make_deque(items: Any = (), maxlen: int | None = None) -> Any:
         return charge(deque(items, maxlen))
 
-    return _module("collections", {"Counter": Counter, "defaultdict": defaultdict, "deque": make_deque})
+    return _module("collections", {"Counter": Counter, "defaultdict": _DefaultDict, "deque": make_deque})
 
 
 _BUILTINS: MappingProxyType[str, Any] = MappingProxyType(dict(vars(__import__("builtins"))))
 _NATIVE = frozenset(
-    {"abs", "all", "any", "classmethod", "divmod", "enumerate", "filter", "isinstance", "len", "map", "max", "min", "next", "object"}
-    | {"property", "reversed", "staticmethod", "zip"}
+    {"abs", "all", "any", "classmethod", "divmod", "isinstance", "len", "max", "min", "next", "object", "property", "reversed"}
+    | {"staticmethod"}
 )
 _MATH = _module("math", {name: getattr(math, name) for name in MODULES["math"]})

@@ -10,12 +10,11 @@ import ast
 from collections.abc import Sequence
 from typing import TypeVar
 
-from maestromotif.programs.vocabulary import MODULES
+from maestromotif.programs.vocabulary import GUARDED_METHODS, MODULES
 
-__all__ = ["CHARGED_METHODS", "GUARDED_METHODS", "GUARDED_TYPES", "Rewriter"]
+__all__ = ["CHARGED_METHODS", "GUARDED_TYPES", "Rewriter"]
 
 GUARDED_TYPES = frozenset({"dict", "frozenset", "list", "set", "str", "tuple"})
-GUARDED_METHODS = frozenset({"extend", "extendleft", "join", "replace", "update"})
 CHARGED_METHODS = frozenset(
     {"copy", "difference", "intersection", "most_common", "rsplit", "split", "splitlines", "symmetric_difference", "union"}
 )
@@ -169,6 +168,13 @@ class Rewriter(ast.NodeTransformer):
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         self.generic_visit(node)
         node.ifs.insert(0, _at(_ticked(), node.iter))
+        return node
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        self.generic_visit(node)
+        for part in node.generators:
+            # Generators over generators, deeply nested, overflow the C stack when they are freed.
+            part.iter = _at(_call("$flat", part.iter), part.iter)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["BUILTINS", "CONTRACT", "EXCEPTIONS", "HINTS", "MODULES", "SAFE_ATTRIBUTES", "TYPES", "real_attributes"]
+__all__ = ["BUILTINS", "CONTRACT", "EXCEPTIONS", "GUARDED_METHODS", "HINTS", "MODULES", "SAFE_ATTRIBUTES", "TYPES", "real_attributes"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -59,6 +59,9 @@ SAFE_ATTRIBUTES = _words(
     add difference difference_update discard intersection intersection_update isdisjoint issubset issuperset symmetric_difference union
     is_integer bit_length"""
 )
+
+# Methods whose cost depends on what is given to them: calls of them are replaced by bounded ones.
+GUARDED_METHODS = frozenset({"extend", "extendleft", "join", "replace", "update"})
 
 # Methods by which the package calls a program.
 CONTRACT = frozenset({"can_start", "interrupt", "is_done", "is_over", "next_skill", "observe"})
