@@ -110,12 +110,16 @@ def measure_games(
 def measure_training(
     domain: Domain, skills: SkillSet, sources: ScheduleSources, rewards: Path | None, config: TrainConfig, steps: int
 ) -> dict[str, float]:
-    """Seconds a step, whole and by part."""
-    sums: dict[str, float] = dict.fromkeys(("all", *_PARTS, "processor"), 0.0)
+    """Seconds a step: acting alone, then all together, with its parts and the processor time of all processes."""
+    sums: dict[str, float] = dict.fromkeys(("all", "acting", *_PARTS, "processor"), 0.0)
     updates = max(2, steps // (config.rollout * config.games))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         training = Training(domain, skills, sources, rewards, config, Path(folder), 1, "maestromotif.rl.build:load_rewards", stack)
         training.update()
+        for _ in range(updates):
+            began = time.perf_counter()
+            training.collector.collect()
+            sums["acting"] += time.perf_counter() - began
         for _ in range(updates):
             began, used = time.perf_counter(), time.process_time()
             metrics = training.update()
@@ -169,8 +173,7 @@ def measure(
     games: Callable[[ScheduleSources, Path | None], float] = lambda which, table: measure_games(domain, skills, which, table, config, steps)  # noqa: E731
     alone, full = games(cheap, None), games(sources, rewards)
     training = measure_training(domain, skills, sources, rewards, config, steps)
-    acting = training["environment"] + training["inference"]
-    rates = {"environment": alone, "programs_and_rewards": full, "acting": acting, "learning": training["all"]}
+    rates = {"environment": alone, "programs_and_rewards": full, "acting": training["acting"], "learning": training["all"]}
     return {
         "steps_per_second": {name: round(1 / value) for name, value in rates.items()},
         "relative_to_environment": {name: round(alone / value, 3) for name, value in rates.items()},

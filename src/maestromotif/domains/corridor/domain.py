@@ -191,6 +191,24 @@ class Corridor(Domain):
         return files("maestromotif.domains.corridor").joinpath("skills.toml").read_text(encoding="utf-8")
 
     @property
+    def recommended(self) -> Mapping[str, Mapping[str, Any]]:
+        return {
+            "collect": {"steps": 4_000, "shard_steps": 1_000},
+            "annotate": {"pairs": 200},
+            "train": {
+                "steps": 40_000,
+                "games": 32,
+                "rollout": 32,
+                "minibatch": 256,
+                "features": 32,
+                "hidden": 32,
+                "episode_steps": 200,
+                "workers": 1,
+            },
+            "evaluate": {"skill_episodes": 32, "task_episodes": 32, "max_steps": 200},
+        }
+
+    @property
     def recorded_answers(self) -> tuple[str, ...]:
         return (str(files("maestromotif.domains.corridor").joinpath("answers")),)
 
