@@ -55,7 +55,7 @@ def gather_programs(sources: ReportSources, max_chars: int, notes: Notes) -> lis
         max_chars: longest message of a transcript; 0 leaves transcripts out.
     """
     parts = []
-    for folder in (sources.programs, *sorted(sources.tasks.glob("*/"))):
+    for folder in (sources.programs, *_task_folders(sources)):
         document = read_json_file(folder / "trials.json", notes) or {}
         trials = document.get("programs")
         trials = {name: trial for name, trial in trials.items() if isinstance(trial, dict)} if isinstance(trials, dict) else {}
@@ -68,6 +68,12 @@ def gather_programs(sources: ReportSources, max_chars: int, notes: Notes) -> lis
             asked = [line for line in lines if _belongs(_subject_of(line), path, sources)]
             parts.append(_part(path, source, sources, own, list(_exchanges(asked, max_chars)), document.get("warnings")))
     return parts
+
+
+def _task_folders(sources: ReportSources) -> list[Path]:
+    """The domain's own tasks in their order, then the person's own by name."""
+    known = list(sources.domain.tasks)
+    return sorted(sources.tasks.glob("*/"), key=lambda path: (known.index(path.name) if path.name in known else len(known), path.name))
 
 
 def _place(path: Path) -> tuple[int, str]:
@@ -92,7 +98,7 @@ def _part(
     path: Path, source: str, sources: ReportSources, trials: dict[str, dict[str, Any]], transcript: list[Exchange], warnings: Any
 ) -> ProgramPart:
     task = sources.domain.tasks.get(path.stem)
-    title = _TITLES.get(path.stem) or (task.description if task else "a task of the person's own")
+    title = _TITLES.get(path.stem) or (task.description.partition(". ")[0].rstrip(".") if task else "A task of the person's own")
     code = Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704 - the formatter escapes the source
     said = tuple(str(warning) for warning in warnings) if isinstance(warnings, list) else ()
     return ProgramPart(path.name, title, code, source.count("\n"), trials, transcript, said)

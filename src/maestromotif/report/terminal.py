@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rich import box
 from rich.table import Table
 
 from maestromotif.agents.config import POLICIES
@@ -24,11 +25,19 @@ def summary_table(sources: ReportSources, task: str = "") -> Table | None:
         results = replace(results, skills=[], tasks=[row for row in results.tasks if row.task == task])
     if not results.skills and not results.tasks:
         return None
-    table = Table(title="Success, with intervals", title_justify="left", show_edge=False, pad_edge=False, header_style="dim")
-    table.add_column("")
+    table = Table(
+        title=f"Success of skills per call and of tasks per episode, with {results.confidence:.0%} intervals",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        header_style="dim",
+    )
+    table.add_column("", no_wrap=True)
     for policy in POLICIES:
-        table.add_column(policy, justify="right")
-    table.add_column("p", justify="right")
+        table.add_column(policy, justify="right", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
     _add_skills(table, results)
     _add_tasks(table, results)
     return table
@@ -45,14 +54,14 @@ def _add_tasks(table: Table, results: Results) -> None:
     for task in results.tasks:
         for criterion, scores in task.scores.items():
             p_value = task.p_values.get(criterion, {}).get("untrained")
-            name = f"{task.task} [dim]{criterion}[/dim]"
+            name = f"{task.task} [dim]claimed[/dim]" if task.free else task.task if criterion == "landmark" else f"  [dim]{criterion}[/dim]"
             table.add_row(name, *(_score(scores.get(policy)) for policy in POLICIES), _p(p_value))
 
 
 def _score(score: Score | None) -> str:
     if score is None or score.rate is None:
         return "[dim]no calls[/dim]"
-    return f"{score.rate:.1%} [dim]{100 * score.low:.0f}-{100 * score.high:.0f}, n={score.trials}[/dim]"
+    return f"{score.rate:.1%} [dim]{100 * score.low:.0f}-{100 * score.high:.0f} n={score.trials}[/dim]"
 
 
 def _p(value: float | None) -> str:
