@@ -158,7 +158,7 @@ def _finish(axes: Axes, x_label: str, percent: bool) -> None:
 def _svg(figure: Figure, name: str, title: str) -> str:
     import matplotlib
 
-    with io.StringIO() as stream, matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with io.StringIO() as stream, matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"chart {name}"}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = stream.getvalue()
     text = text[text.index("<svg") :]
