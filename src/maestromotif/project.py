@@ -10,9 +10,9 @@ from typing import Any
 
 from maestromotif.config import CONFIG_FILE, ProjectConfig, load_config, render_config
 from maestromotif.domains import Domain, domain_ids, load_domain
-from maestromotif.errors import ConfigError, DomainError, MaestroError, ProjectError
+from maestromotif.errors import ChatError, ConfigError, DomainError, MaestroError, ProjectError
 from maestromotif.files import write_atomically
-from maestromotif.llm import ChatModel, make_chat
+from maestromotif.llm import ChatConfig, ChatModel, ChatReply, ChatRequest, make_chat
 from maestromotif.skills import Skill, SkillSet
 
 __all__ = ["ARTIFACTS", "SKILLS_FILE", "Project", "init_project"]
@@ -107,11 +107,36 @@ class Project:
 
     def coder(self) -> ChatModel:
         """The model that writes programs, behind the project's store."""
-        return make_chat(self.config.coder, self.domain, self.calls, "coder")
+        return self._chat(self.config.coder, "coder")
 
     def annotator(self) -> ChatModel:
         """The model that compares captions, or writes judges, behind the project's store."""
-        return make_chat(self.config.annotator, self.domain, self.calls, "annotator")
+        return self._chat(self.config.annotator, "annotator")
+
+    def _chat(self, config: ChatConfig, role: str) -> ChatModel:
+        chat = make_chat(config, self.domain, self.calls, role)
+        if config.kind == "recorded":
+            return chat
+        table = "chat" if config == self.config.chat else role
+        return _Located(chat, f"{self.root / CONFIG_FILE}: [{table}] base_url")
+
+
+class _Located:
+    """A chat model whose errors say which file and key configure it."""
+
+    def __init__(self, inner: ChatModel, where: str) -> None:
+        self._inner = inner
+        self._where = where
+
+    @property
+    def id(self) -> str:
+        return self._inner.id
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        try:
+            return self._inner.complete(request)
+        except ChatError as error:
+            raise type(error)(f"{self._where}: {error.problem}", error.remedy) from error
 
 
 def init_project(root: Path, domain_id: str) -> list[Path]:

@@ -12,7 +12,8 @@ import pytest
 
 from .conftest import configure, environment, hashes, maestromotif, make_project, one_error
 
-_STAGES = ("interactions", "preferences", "rewards", "programs", "training", "evaluation", "report", "tasks/both_ends", "tasks/three_crossings")
+_TASKS = ("tasks/both_ends", "tasks/three_crossings")
+_STAGES = ("interactions", "preferences", "rewards", "programs", "training", *_TASKS, "evaluation", "report")
 
 
 @pytest.fixture(scope="module")

@@ -167,11 +167,13 @@ def stages(project: Project) -> list[Stage]:
 
 def training_stages(project: Project) -> list[Stage]:
     """From play to the trained network."""
+    # Stages that ask a language model stay in this process, which may hold its key; all others run apart from it.
+    asks: dict[str, Any] = {"apart": False, "replayable": True}
     return [
         Stage("collect", "plays the scripted explorer and keeps captions", (), _collect_inputs, _collect),
-        Stage("annotate", "compares pairs of captions for each skill", ("collect",), _annotate_inputs, _annotate, apart=False),
+        Stage("annotate", "compares pairs of captions for each skill", ("collect",), _annotate_inputs, _annotate, **asks),
         Stage("reward", "fits a reward model to each skill's preferences", ("collect", "annotate"), _reward_inputs, _reward),
-        Stage("program", "has the skills' programs written and tried", (), _program_inputs, _program, recheck=_recheck, apart=False),
+        Stage("program", "has the skills' programs written and tried", (), _program_inputs, _program, recheck=_recheck, **asks),
         Stage("train", "trains one network for all skills", ("reward", "program"), _train_inputs, _train, goal=_train_goal),
     ]
 
@@ -186,6 +188,7 @@ def task_stage(project: Project, task_id: str, text: str) -> Stage:
         partial(_task, task_id, text),
         recheck=_recheck,
         apart=False,
+        replayable=True,
     )
 
 

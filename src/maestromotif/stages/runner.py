@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maestromotif.errors import ArtifactError, ProjectError
+from maestromotif.errors import ArtifactError, MaestroError, ProjectError
 from maestromotif.project import Project
 from maestromotif.stages.apart import run_apart
 from maestromotif.stages.card import CARD_FILE, Card, inventory, now, package_versions
@@ -153,9 +153,9 @@ class Runner:
         fresh = card.attempts == 1
         try:
             facts = self._call(stage, part)
-        except BaseException:
-            # An attempt that failed before it made anything leaves nothing behind.
-            if fresh and not inventory(part):
+        except BaseException as error:
+            # A failure leaves behind only what would cost something to make again.
+            if (isinstance(error, MaestroError) and stage.replayable) or (fresh and not inventory(part)):
                 remove_tree(part)
             raise
         files = inventory(part)
