@@ -35,7 +35,6 @@ _SHOP_STEPS = 60  # steps of trading on a level, all visits together
 _ITEM_STEPS = 80  # steps spent walking to items on a level; some lie there that are never picked up
 _PEACE = 12  # steps for which a peaceful monster is left alone
 _BESIDE, _FIRST_BESIDE = SECTIONS["beside_terrain"]
-_TERRAINS = 14  # values of each entry of that section
 
 
 class _Player:
@@ -98,7 +97,7 @@ class _Player:
             return way
         beside = env.observation["state"][game, _BESIDE : _BESIDE + 4].tolist()
         for way, index in enumerate(beside):
-            if index == _FIRST_BESIDE + way * _TERRAINS + squares.LOCKED_DOOR:
+            if index == _FIRST_BESIDE + way * squares.TERRAINS + squares.LOCKED_DOOR:
                 return way
         return self._rng.randrange(8)
 

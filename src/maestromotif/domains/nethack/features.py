@@ -142,7 +142,7 @@ def forget(memory: Memory, game: int) -> None:
 
 @_compiled
 def _walkable(terrain: int) -> bool:
-    return (2 <= terrain <= 9) or terrain == 11
+    return (2 <= terrain <= 9) or terrain == squares.FALL or terrain == squares.USED_STAIRS_DOWN
 
 
 @_compiled
@@ -190,6 +190,8 @@ def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me
             if known == old or (known == squares.BOULDER and old != squares.UNKNOWN and old != squares.FLOOR):
                 continue
             if known == squares.CLOSED_DOOR and old == squares.LOCKED_DOOR:
+                continue
+            if known == squares.STAIRS_DOWN and old == squares.USED_STAIRS_DOWN:
                 continue
             if known == squares.STAIRS_DOWN:
                 seen[1] += 1
@@ -261,6 +263,7 @@ def _search(
     ways[:] = NO_WAY
     distances[:] = UNREACHED
     first[:] = 255
+    used_way, used_distance = NO_WAY, UNREACHED  # stairs down that were not used yet come first
     missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (items > 0)
     head, tail = 0, 1
     queue[0, 0], queue[0, 1], queue[0, 2] = me_y, me_x, 0
@@ -277,6 +280,8 @@ def _search(
             found = T_UP
         elif kind == squares.ALTAR:
             found = T_ALTAR
+        elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
+            used_way, used_distance = int(way_here), min(distance, UNREACHED - 1)
         if found >= 0 and ways[found] == NO_WAY:
             ways[found], distances[found] = way_here, min(distance, UNREACHED - 1)
             missing -= 1
@@ -300,6 +305,8 @@ def _search(
             first[ny, nx] = way if way_here == HERE else way_here
             queue[tail, 0], queue[tail, 1], queue[tail, 2] = ny, nx, distance + 1
             tail += 1
+    if ways[T_DOWN] == NO_WAY:
+        ways[T_DOWN], distances[T_DOWN] = used_way, used_distance
     if ways[T_UNEXPLORED] == NO_WAY:
         _last_resorts(terrain, marks, first, queue, tail, ways, distances)
 
@@ -367,7 +374,7 @@ def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple
             if flags & squares.MONSTER and not flags & squares.PEACEFUL:
                 state[_P_MON + way] = _I_MON + way
                 beside |= 1 << way
-        state[_P_TER + way] = _I_TER + way * 14 + there
+        state[_P_TER + way] = _I_TER + way * squares.TERRAINS + there
     return count, beside, items, keeper, oracle
 
 
@@ -387,6 +394,8 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         new_level = age == 0 or level_id != position[2]
         stood_on = memory.terrain[game, memory.slot[game], position[1], position[0]]
         if new_level:
+            if age > 0 and action == DOWN_ACTION and stood_on == squares.STAIRS_DOWN:
+                memory.terrain[game, memory.slot[game], position[1], position[0]] = squares.USED_STAIRS_DOWN
             memory.slot[game], memory.visited[game] = _enter_level(
                 level_id, memory.level_ids[game], memory.counts[game], memory.terrain[game], memory.marks[game], memory.visited[game]
             )
@@ -444,13 +453,14 @@ def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: in
 def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: int, stood_on: int) -> None:
     """The character hides what it stands on; whoever takes a staircase arrives on its other end."""
     here = squares.UNKNOWN
-    if age == 0 or (action == DOWN_ACTION and stood_on == squares.STAIRS_DOWN):
+    if age == 0 or (action == DOWN_ACTION and (stood_on == squares.STAIRS_DOWN or stood_on == squares.USED_STAIRS_DOWN)):
         here = squares.STAIRS_UP
     elif action == UP_ACTION and stood_on == squares.STAIRS_UP:
-        here = squares.STAIRS_DOWN
+        here = squares.USED_STAIRS_DOWN
     if here != squares.UNKNOWN and terrain[me_y, me_x] != here:
+        if terrain[me_y, me_x] != squares.STAIRS_DOWN:  # seen already, or fallen past
+            counts[3 if here == squares.USED_STAIRS_DOWN else 4] += 1
         terrain[me_y, me_x] = here
-        counts[3 if here == squares.STAIRS_DOWN else 4] += 1
 
 
 @_compiled
@@ -570,7 +580,7 @@ def _write_facts(
     facts[F_DOWN_KNOWN] = counts[3] > 0
     facts[F_UP_KNOWN] = counts[4] > 0
     facts[F_DOWN_COUNT] = counts[3]
-    facts[F_ON_DOWN] = here == squares.STAIRS_DOWN or here == squares.FALL
+    facts[F_ON_DOWN] = here == squares.STAIRS_DOWN or here == squares.USED_STAIRS_DOWN or here == squares.FALL
     facts[F_ON_UP] = here == squares.STAIRS_UP
     facts[F_UNEXPLORED] = ways[T_UNEXPLORED] != NO_WAY
     facts[F_SEEN] = counts[2]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from maestromotif.domains.contract import Bag, ObservationSpec
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
+from maestromotif.domains.nethack.squares import TERRAINS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 
 __all__ = [
@@ -33,8 +34,8 @@ _SECTIONS: tuple[tuple[str, int, int], ...] = (
     ("direction", len(TARGETS), 10),  # first step of the shortest path: 8 ways, 8 = here, 9 = none known
     ("distance", len(TARGETS), 8),  # binned length of that path
     ("beside_monster", 8, 1),
-    ("beside_terrain", 8, 14),
-    ("here", 1, 14),
+    ("beside_terrain", 8, TERRAINS),
+    ("here", 1, TERRAINS),
     ("hit_points", 1, 8),
     ("depth", 1, 12),
     ("branch", 1, 8),

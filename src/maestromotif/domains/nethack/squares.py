@@ -17,7 +17,8 @@ TRAP = 10  # to be walked around
 FALL = 11  # trap door or hole: a way down
 BOULDER = 12
 LOCKED_DOOR = 13  # a closed door that did not open
-TERRAINS = 14
+USED_STAIRS_DOWN = 14  # the character has passed them: where a branch begins, the other ones may be wanted
+TERRAINS = 15
 
 MONSTER = 1
 KEEPER = 2  # shopkeeper
