@@ -54,7 +54,8 @@ class _Clock:
     def left(self) -> str:
         done = self.fraction - (self.first or 0.0)
         elapsed = time.monotonic() - self.began
-        if done <= 0.005 or elapsed < 2 or self.fraction >= 1:
+        # Training tells its own time left, from its rate of steps.
+        if done <= 0.005 or elapsed < 2 or self.fraction >= 1 or self.text.endswith(" left"):
             return ""
         return f"about {duration(elapsed / done * (1 - self.fraction))} left"
 
