@@ -166,10 +166,7 @@ class DomainEnv(ABC):
         """Privileged facts for success criteria only. Programs and policies never see them."""
         return {}
 
-    def record(self, game: int, path: str | None) -> None:
-        """Record the next episodes of this game into a file, where the domain can; None stops it."""
-
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - many environments hold nothing
         """Free what the games hold."""
 
 

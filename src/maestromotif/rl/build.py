@@ -28,14 +28,12 @@ class PlaySpec:
         indices: episodes to be played, each once.
         task: see ``Recorder``.
         stop_on_success, stop_on_claim: see ``Recorder``.
-        record: folder for recordings; "" for none.
     """
 
     indices: tuple[int, ...]
     task: str
     stop_on_success: bool
     stop_on_claim: bool
-    record: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +129,14 @@ def build_part(
     factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
     rewards = cast(Rewards, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
     plan: Plan
-    recorder = record = None
+    recorder = None
     if spec.play is None:
         plan = Endless(factory, spec.seed, spec.first_episodes)
     else:
         play = spec.play
         plan = Listed(factory, spec.seed, play.indices[plan_share[0] :: plan_share[1]])
         recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
-        record = Path(play.record) if play.record else None
-    return SkillGames(
-        domain.make_env(len(games)), plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder, record
-    )
+    return SkillGames(domain.make_env(len(games)), plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
 
 
 def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards:

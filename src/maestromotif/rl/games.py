@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from time import thread_time
 from typing import Protocol
 
@@ -46,7 +45,6 @@ class SkillGames:
         rewards: None: all rewards are 0.
         measures: the domain's call measures.
         recorder: None: only counters are kept.
-        record: where the domain may write one recording for each episode; None: nowhere.
     """
 
     def __init__(
@@ -60,13 +58,12 @@ class SkillGames:
         rewards: Rewards | None = None,
         measures: Mapping[str, CallMeasure] | None = None,
         recorder: Recorder | None = None,
-        record: Path | None = None,
     ) -> None:
         if env.num_games != len(games) or len(arrays.action) != len(games):
             raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.action)} rows in the arrays")
         count = env.num_games
         self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
-        self._episode_steps, self._rewards, self._recorder, self._record = episode_steps, rewards, recorder, record
+        self._episode_steps, self._rewards, self._recorder = episode_steps, rewards, recorder
         self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]
@@ -188,8 +185,6 @@ class SkillGames:
             self._episodes[game] = episode
             # A game with nothing left to play goes on, unwatched, since games step together.
             seeds.append(episode.seed if episode is not None else self._numbers[game])
-            if self._record is not None:
-                env.record(game, str(self._record / f"episode-{episode.index:05d}") if episode is not None else None)
         env.reset(games, seeds)
         for game in games:
             episode = self._episodes[game]

@@ -93,7 +93,13 @@ class Learner:
     def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator) -> None:
         self.policy, self.config, self._generator = policy, config, generator
         fused = policy.device.type in ("cpu", "cuda")
-        self.optimiser = torch.optim.Adam(policy.parameters(), lr=config.learning_rate, eps=1e-5, fused=fused)
+        # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one.
+        named = dict(policy.named_parameters())
+        skips = [parameter for name, parameter in named.items() if name.startswith("skips.")]
+        others = [parameter for name, parameter in named.items() if not name.startswith("skips.")]
+        self._rates = [config.learning_rate, config.learning_rate * config.skip_rate]
+        groups = [{"params": others, "lr": self._rates[0]}, {"params": skips, "lr": self._rates[1]}]
+        self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=fused)
         self._padded = [(policy.get_parameter(name), size) for name, size in policy.padded()]
 
     def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
@@ -107,8 +113,8 @@ class Learner:
         """
         config, policy = self.config, self.policy
         if config.decay == "linear":
-            for group in self.optimiser.param_groups:
-                group["lr"] = config.learning_rate * max(0.02, 1 - progress)
+            for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+                group["lr"] = rate * max(0.02, 1 - progress)
         advantage, target, explained = self._targets(rollout)
         device, skill = policy.device, rollout.skill.to(policy.device)
         data = {

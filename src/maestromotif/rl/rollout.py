@@ -38,7 +38,6 @@ def play(
     stop_on_success: bool = True,
     stop_on_claim: bool = True,
     rewards_dir: Path | None = None,
-    record: Path | None = None,
     first_episode: int = 0,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
     reward_maker: str = "maestromotif.rl.build:load_rewards",
@@ -58,7 +57,6 @@ def play(
         stop_on_success: end an episode when all its criteria hold.
         stop_on_claim: end an episode when its program says that the task is done.
         rewards_dir: where given, calls carry the reward of their skill.
-        record: folder for the domain's recordings; must exist.
 
     Returns:
         One result for each episode, in their order.
@@ -86,7 +84,6 @@ def play(
             task=task,
             stop_on_success=stop_on_success,
             stop_on_claim=stop_on_claim,
-            record="" if record is None else str(record.resolve()),
         ),
     )
     threads = torch.get_num_threads()
