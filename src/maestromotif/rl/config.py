@@ -56,7 +56,8 @@ class TrainConfig(NetworkConfig):
     )
     returns: Literal["cut", "renew", "flow"] = Field(
         default="cut",
-        description='Where a call is over, its return ends ("cut"), a new call of the skill follows ("renew"), or the next skill ("flow").',
+        description='Where a call is over: "cut" ends its return; "renew" lets a new call follow if the last step was rewarded; '
+        '"flow" goes on with the next skill.',
     )
     device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')
     overlap: bool = Field(default=True, description="Learn from one rollout while the next is played, with weights one update old.")

@@ -37,12 +37,13 @@ def advantages(
         discount: per step.
         lam: lambda.
         returns: ``"cut"``: nothing crosses the end of a call. ``OVER`` and ``DIED`` end the return; the other causes
-            bootstrap from the skill's own value. ``"renew"``: as ``"cut"``, but ``OVER`` bootstraps too, from what a new call of the
-            skill is worth, so that being over costs nothing: where every step on the way is rewarded, a skill whose return ends with
-            it learns never to arrive. ``"flow"``: only ``DIED`` ends a return and only ``CUT`` bootstraps;
-            everything else runs on into the skill that follows (the reference implementation's way).
+            bootstrap from the skill's own value. ``"renew"``: as ``"cut"``, but ``OVER`` at a rewarded step bootstraps too, from
+            what a new call of the skill is worth. Then success costs nothing: where every step on the way is rewarded, a skill
+            whose return ends with it learns never to arrive. An end without reward still ends the return, or a skill would go
+            back and forth over its goal. ``"flow"``: only ``DIED`` ends a return and only ``CUT`` bootstraps; everything else
+            runs on into the skill that follows (the reference implementation's way).
     """
-    terminal, bootstrapped = _ends(causes_TB, returns)
+    terminal, bootstrapped = _ends(causes_TB, rewards_TB, returns)
     steps = rewards_TB.shape[0]
     next_values = np.concatenate([values_TB[1:], last_values_B[None]])
     next_values = np.where(bootstrapped, boots_TB, np.where(terminal, np.float32(0), next_values)).astype(np.float32)
@@ -77,7 +78,8 @@ def advantages_slow(
                 follows = float(values_TB[step + 1, game]) if step + 1 < steps else float(last_values_B[game])
                 ended = cause in (EndCause.DIED, EndCause.CUT) if returns == "flow" else cause is not EndCause.CONTINUES
                 if ended:
-                    stops = cause is EndCause.DIED or (returns == "cut" and cause is EndCause.OVER)
+                    renewed = returns == "renew" and rewards_TB[step, game] > 0
+                    stops = cause is EndCause.DIED or (cause is EndCause.OVER and not renewed)
                     follows = 0.0 if stops else float(boots_TB[step, game])
                 total += weight * (float(rewards_TB[step, game]) + discount * follows - float(values_TB[step, game]))
                 weight *= discount * lam
@@ -87,14 +89,15 @@ def advantages_slow(
     return result
 
 
-def _ends(causes_TB: NDArray[np.int8], returns: Returns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _ends(causes_TB: NDArray[np.int8], rewards_TB: Floats, returns: Returns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where a return ends with nothing, and where it ends with a bootstrapped value; both bool ``[T, B]``."""
     died, cut = causes_TB == EndCause.DIED, causes_TB == EndCause.CUT
     if returns == "flow":
         return died, cut
     over = causes_TB == EndCause.OVER
     own = cut | (causes_TB == EndCause.INTERRUPTED) | (causes_TB == EndCause.TIMED_OUT)
-    return (died, own | over) if returns == "renew" else (died | over, own)
+    renewed = over & (rewards_TB > 0) if returns == "renew" else np.zeros_like(over)
+    return died | (over & ~renewed), own | renewed
 
 
 def standardise(advantages_TB: Floats, skills_TB: NDArray[np.int64], num_skills: int, floor: float) -> Floats:
