@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostile import REACH, RESOURCE
 
 from maestromotif.errors import ProgramError
 from maestromotif.programs.check import check_source
 from maestromotif.programs.sandbox import ProgramFault, load
+
+from .hostile import REACH, RESOURCE
 
 
 class Facts:

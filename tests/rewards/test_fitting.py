@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from worlds import SIGNS, SKILLS, domain, judge_deep, judge_gold, make_captions, write_preferences
 
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.tables import CaptionTable
@@ -19,6 +18,8 @@ from maestromotif.rewards import RewardConfig, RewardTable, fit
 from maestromotif.rewards.bradley_terry import _Network, agreement, build_corpus, fit_bradley_terry, raw_rewards
 from maestromotif.rewards.features import feature_hashes
 from maestromotif.types import RewardInput
+
+from .worlds import SIGNS, SKILLS, domain, judge_deep, judge_gold, make_captions, write_preferences
 
 CONFIG = RewardConfig()
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import worlds
 
 from maestromotif.errors import ProgramError, TrainingError
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.vector import Games, ParallelGames, SerialGames
 from maestromotif.types import EndCause
+
+from . import worlds
 
 
 def _spec(num_games: int = 6, **changes: Any) -> GamesSpec:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import worlds
 
 from maestromotif.errors import ArtifactError
 from maestromotif.rl.config import NetworkConfig
@@ -17,6 +16,8 @@ from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.rollout import _draw, play
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
+
+from . import worlds
 
 
 def _play(**changes: Any) -> list[EpisodeResult]:

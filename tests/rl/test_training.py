@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import worlds
 from safetensors.torch import load_file
 
 from maestromotif.errors import ArtifactError, TrainingError
@@ -24,6 +23,8 @@ from maestromotif.rl.metrics import failure_signs, read_metrics
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.rollout import play
 from maestromotif.rl.training import METRICS, POLICY, UNTRAINED, train
+
+from . import worlds
 
 TINY: dict[str, Any] = {
     "steps": 2_000,

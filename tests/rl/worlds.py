@@ -12,9 +12,9 @@ from maestromotif.rl.episodes import ScheduleSources
 from maestromotif.skills import SkillSet
 from maestromotif.types import RewardInput
 
-REWARDS = "worlds:corridor_rewards"
-STEP_REWARDS = "worlds:step_rewards"
-BROKEN_REWARDS = "worlds:broken_rewards"
+REWARDS = f"{__name__}:corridor_rewards"
+STEP_REWARDS = f"{__name__}:step_rewards"
+BROKEN_REWARDS = f"{__name__}:broken_rewards"
 
 _SIDES = {"go_left": 1, "go_right": 2}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,8 @@ def _print_table(project: Project, task: str = "") -> None:
 
     table = summary_table(ReportSources.standard(project.root, project.domain, project.skills), task)
     if table is not None:
-        console = Console()
         # A pipe has no width; a table cut to 80 columns would lose its numbers.
-        console.print(table, width=None if console.is_terminal else 120)
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _shown(path: Path) -> str:
