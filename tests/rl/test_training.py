@@ -129,14 +129,14 @@ _SCRIPT = """
 import sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
-import test_training
+from tests.rl import test_training
 test_training._train(Path(sys.argv[1]), workers=1, checkpoint_seconds=0.0, steps=6_400)
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
 def test_kill_9_at_any_moment_then_resume(tmp_path: Path) -> None:
-    script = _SCRIPT.format(tests=str(Path(__file__).parent))
+    script = _SCRIPT.format(tests=str(Path(__file__).parents[2]))
     command = [sys.executable, "-c", script, str(tmp_path)]
     rng = np.random.default_rng(int(time.time()))
     reached = 0
