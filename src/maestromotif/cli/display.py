@@ -104,10 +104,11 @@ class LiveDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
         self._stage: Stage | None = None
         self._clock = _Clock()
         self._feed: TrainingFeed | None = None
+        # Last, since it draws at once.
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
     def open(self) -> None:
         self._live.start()
@@ -138,15 +139,16 @@ class LiveDisplay:
         self._console.print(Text.assemble((f"{stage.id:<9} ", "bold"), (text, style)), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
-        if self._stage is None:
+        # Copies, since this runs in the thread that refreshes the screen.
+        stage, clock, feed = self._stage, self._clock, self._feed
+        if stage is None:
             return Text("")
-        clock = self._clock
         row = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=1.0, completed=clock.fraction, width=28, pulse=clock.first is None)
-        row.add_row(Text(f"{self._stage.id:<9}", "bold"), bar, f"{100 * clock.fraction:3.0f} %", clock.text or self._stage.does, clock.left)
-        if self._feed is None:
+        row.add_row(Text(f"{stage.id:<9}", "bold"), bar, f"{100 * clock.fraction:3.0f} %", clock.text or stage.does, clock.left)
+        if feed is None:
             return row
-        return Group(row, training_table(self._feed.latest()))
+        return Group(row, training_table(feed.latest()))
 
 
 @contextmanager
