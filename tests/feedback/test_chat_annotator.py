@@ -20,6 +20,7 @@ from maestromotif.feedback.annotators import comparison_request
 from maestromotif.llm import ChatConfig, make_chat
 from maestromotif.llm.testing import Answer, ChatServer, completion
 from maestromotif.skills import SkillSet
+from maestromotif.stages.files import sweep
 from maestromotif.types import Caption, Pair, RewardInput, Verdict
 
 DOMAIN = Corridor()
@@ -143,6 +144,9 @@ def test_kill_minus_nine_and_resume(captions: Path, tmp_path: Path) -> None:
     assert [row.verdict for row in preferences(tmp_path).preferences] == [
         row.verdict for row in preferences(tmp_path / "whole").preferences
     ]
+    # A kill in the middle of a write may leave a hidden file, which the next run sweeps, but never a half under a good name.
+    assert all(path.name.startswith(".") for path in tmp_path.rglob("*.tmp"))
+    sweep(tmp_path)
     assert not list(tmp_path.rglob("*.tmp"))
 
 
