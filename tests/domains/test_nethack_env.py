@@ -14,7 +14,7 @@ from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.captions import sign_code
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF
-from maestromotif.domains.nethack.layout import OBSERVATION, SIGN
+from maestromotif.domains.nethack.layout import MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, OBSERVATION, SIGN
 from maestromotif.domains.nethack.messages import MessageReader
 from maestromotif.domains.nethack.sharing import share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
@@ -223,3 +223,24 @@ def test_sharing_code_changes_nothing_but_speed(env: NetHackEnv, monkeypatch: py
     assert play(alone, 100, seed=3) == shared
     assert isinstance(share_code(alone.games[0]._nle), bool)
     alone.close()
+
+
+def test_the_coarse_map_shows_the_character_once_and_never_forgets_a_block(env: NetHackEnv) -> None:
+    rng = np.random.default_rng(6)
+    known = np.zeros((4, 30), bool)
+    levels = [(facts.branch, facts.depth) for facts in map(env.facts, range(4))]
+    for step in range(150):
+        env.step(explore(env, rng))
+        for game in range(4):
+            if env.terminated_B[game]:
+                env.reset([game], [500 + step])
+            facts = env.facts(game)
+            if (facts.branch, facts.depth) != levels[game] or facts.steps == 0:
+                known[game], levels[game] = False, (facts.branch, facts.depth)
+            blocks = env.observation["map"][game]
+            x, y = (int(env._raw["blstats"][game, place]) for place in (0, 1))
+            here = y // MAP_SQUARE[0] * MAP_COLUMNS + x // MAP_SQUARE[1]
+            assert np.flatnonzero(blocks % MAP_CLASSES == MAP_CLASSES - 1).tolist() == [here]
+            assert (blocks[known[game]] > 0).all()
+            known[game] |= blocks > 0
+    assert known.sum(1).min() >= 2

@@ -90,7 +90,7 @@ class NetHack(Domain):
         # Exploration must be rewarded, or stairs are never found, but far less than arriving: hence the contrast. It is rewarded at
         # every step of the way all the same, hence returns that renew. See docs/training.md for what was measured.
         return {
-            "reward": {"contrast": 1.7},
+            "reward": {"contrast": 2.0},
             "train": {"steps": 2_000_000, "entropy": 0.01, "returns": "renew"},
             "evaluate": {"max_steps": 1_500},
         }

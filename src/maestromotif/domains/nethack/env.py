@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features
+from maestromotif.domains.nethack import features, memory
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, Game, OptionsFile
@@ -67,8 +67,8 @@ class NetHackEnv(DomainEnv):
         assert set(self._raw) == set(BUFFERS)
         self._options = OptionsFile(character, extra_options)
         self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options, wizard) for game in range(num_games)]
-        self._memory = features.new_memory(num_games, window)
-        self._inputs = features.Inputs(
+        self._memory = memory.new_memory(num_games, window)
+        self._inputs = memory.Inputs(
             self._raw["glyphs"],
             self._raw["blstats"],
             self._raw["inv_oclasses"],
@@ -95,7 +95,7 @@ class NetHackEnv(DomainEnv):
         inputs = self._inputs
         for game, seed in zip(games, seeds, strict=True):
             message = self._reader.read(self.games[game].reset(int(seed)))
-            features.forget(self._memory, game)
+            memory.forget(self._memory, game)
             self._facts_BF[game] = 0
             self._messages[game], self._previous[game] = message, self._reader.empty
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
@@ -152,7 +152,9 @@ class NetHackEnv(DomainEnv):
     def _refresh(self, games: NDArray[np.int64]) -> None:
         if len(games):
             observation = self.observation
-            outputs = features.Outputs(observation["view"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS)
+            outputs = memory.Outputs(
+                observation["view"], observation["map"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS
+            )
             features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
             self._read_inventory(games)
             if self._mask:
@@ -236,12 +238,12 @@ class NetHackEnv(DomainEnv):
     def path_direction(self, game: int, target: str) -> int:
         """First step of the shortest known path to a target (see ``layout.TARGETS``): 0-7, 8 = here, -1 = none."""
         way = int(self._memory.ways[game, TARGETS.index(target)])
-        return -1 if way == features.NO_WAY else way
+        return -1 if way == memory.NO_WAY else way
 
     def path_length(self, game: int, target: str) -> int:
         """Length of that path in moves, or -1."""
         length = int(self._memory.distances[game, TARGETS.index(target)])
-        return -1 if length == features.UNREACHED else length
+        return -1 if length == memory.UNREACHED else length
 
     def monster_direction(self, game: int) -> int:
         """Way (0-7) to an adjacent monster that may be fought, or -1."""

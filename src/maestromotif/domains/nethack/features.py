@@ -7,7 +7,7 @@ Everything here is compiled by numba and works on preallocated arrays; no Python
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF, TOKEN_OF
-from maestromotif.domains.nethack.layout import CROP, FACT, SECTIONS, SIGN, TARGETS
+from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, SECTIONS, SIGN, TARGETS
+from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["Inputs", "Memory", "Outputs", "forget", "new_memory", "update"]
+__all__ = ["update"]
 
-ROWS, COLUMNS = 21, 79
-LEVELS = 32  # levels remembered per game; a game that visits more forgets the one it saw first
-NO_WAY, HERE = 9, 8
-UNREACHED = 255
+HERE = 8
 
 DY = np.array([-1, 0, 1, 0, -1, 1, 1, -1], np.int64)
 DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
@@ -57,87 +55,18 @@ G_NEW, G_DOWN, G_UP, G_ALTAR, G_SHOP = SIGN["new_squares"], SIGN["stairs_down"],
 BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD = 0, 1, 10, 11, 12, 13
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
 UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search"))
-STATS = 5  # level, gold, hit points, experience level, hunger: what signs compare
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
-    """numba's njit with the types kept; compiled code is cached beside this file."""
+    """numba's njit with the types kept.
+
+    Compiled code is cached beside this file and made anew when this file changes, but not when another one does. Therefore all
+    compiled functions stand here; after a change of constants elsewhere, touch this file.
+    """
     return cast(_Function, numba.njit(cache=True)(function))
-
-
-class Memory(NamedTuple):
-    """What each game remembers between steps. Arrays begin with the game axis."""
-
-    terrain: NDArray[np.uint8]  # [B, LEVELS, 21, 79]
-    marks: NDArray[np.uint8]  # [B, LEVELS, 21, 79]: stood upon; searches made there
-    level_ids: NDArray[np.int64]  # [B, LEVELS]
-    counts: NDArray[np.int64]  # [B, LEVELS, 7]: steps, kills, seen squares, stairs down, stairs up, altars, falls
-    slot: NDArray[np.int64]  # [B]: slot of the present level
-    visited: NDArray[np.int64]  # [B]: levels visited
-    glyphs: NDArray[np.int16]  # [B, 21, 79]: as of the last look
-    position: NDArray[np.int64]  # [B, 4]: x, y, level id, steps without moving
-    history: NDArray[np.int64]  # [B, window, STATS]: what signs compare with
-    age: NDArray[np.int64]  # [B]: steps since the reset
-    keeper: NDArray[np.uint8]  # [B]: a shopkeeper was in view
-    ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
-    distances: NDArray[np.int64]  # [B, targets]
-    beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
-    scratch: tuple[NDArray[np.uint8], NDArray[np.int64]]  # [21, 79] and [21 * 79, 3]
-
-
-class Inputs(NamedTuple):
-    """What the game and the Python side say of the last step."""
-
-    glyphs: NDArray[np.int16]  # [B, 21, 79]
-    stats: NDArray[np.int64]  # [B, 27]: nle's blstats
-    classes: NDArray[np.uint8]  # [B, 55]: inventory classes
-    actions: NDArray[np.int64]  # [B]: -1 after a reset
-    prompts: NDArray[np.int64]  # [B]: 1 where a direction is asked for
-    words: NDArray[np.int16]  # [B, MESSAGE_TOKENS]
-    kills: NDArray[np.int64]  # [B]: kills of the last step
-    bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
-
-
-class Outputs(NamedTuple):
-    """What ``update`` writes."""
-
-    crop: NDArray[np.int16]
-    state: NDArray[np.int16]
-    dense: NDArray[np.float32]
-    facts: NDArray[np.int64]  # [B, facts]
-    signs: NDArray[np.int64]  # [B, signs]
-
-
-def new_memory(games: int, window: int) -> Memory:
-    """Empty memory; signs of statistics compare with ``window`` steps earlier."""
-    maps = (games, LEVELS, ROWS, COLUMNS)
-    return Memory(
-        np.zeros(maps, np.uint8),
-        np.zeros(maps, np.uint8),
-        np.full((games, LEVELS), -1, np.int64),
-        np.zeros((games, LEVELS, 7), np.int64),
-        np.zeros(games, np.int64),
-        np.zeros(games, np.int64),
-        np.zeros((games, ROWS, COLUMNS), np.int16),
-        np.zeros((games, 4), np.int64),
-        np.zeros((games, window, STATS), np.int64),
-        np.zeros(games, np.int64),
-        np.zeros(games, np.uint8),
-        np.full((games, len(TARGETS)), NO_WAY, np.int64),
-        np.full((games, len(TARGETS)), UNREACHED, np.int64),
-        np.zeros(games, np.int64),
-        (np.zeros((ROWS, COLUMNS), np.uint8), np.zeros((ROWS * COLUMNS, 3), np.int64)),
-    )
-
-
-def forget(memory: Memory, game: int) -> None:
-    """Empty the memory of one game."""
-    memory.level_ids[game] = -1
-    for array in (memory.slot, memory.visited, memory.position, memory.age, memory.keeper):
-        array[game] = 0
 
 
 @_compiled
@@ -422,6 +351,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         _write_state(state, stats, here, counts[0], stuck, searched, new_bin, crowd, action, inputs.prompts[game])
         _write_things(state, inputs.classes[game], inputs.words[game])
         _view(glyphs, me_y, me_x, outputs.crop[game], tokens)
+        _write_map(outputs.map[game], terrain, marks, me_y, me_x)
         _write_dense(outputs.dense[game], stats, distances, counts, crowd, age)
         _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game])
         memory.keeper[game] = keeper
@@ -497,6 +427,29 @@ def _write_things(state: Any, classes: Any, words: Any) -> None:
     for index in range(len(words)):
         if words[index] > 0:
             state[_P_WORDS + index] = _I_WORDS + words[index]
+
+
+@_compiled
+def _write_map(blocks: Any, terrain: Any, marks: Any, me_y: int, me_x: int) -> None:
+    """The whole level in coarse blocks: the most telling thing known of each."""
+    blocks[:] = 0
+    height, width = MAP_SQUARE
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            kind = terrain[y, x]
+            if kind == squares.UNKNOWN:
+                continue
+            value = 2 if marks[y, x] & VISITED else 1
+            if kind == squares.STAIRS_UP:
+                value = 3
+            elif kind == squares.STAIRS_DOWN or kind == squares.USED_STAIRS_DOWN:
+                value = 4
+            if y == me_y and x == me_x:
+                value = 5
+            block = (y // height) * MAP_COLUMNS + x // width
+            index = block * MAP_CLASSES + value
+            if index > blocks[block]:
+                blocks[block] = index
 
 
 @_compiled

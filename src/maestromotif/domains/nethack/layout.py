@@ -14,6 +14,9 @@ __all__ = [
     "CROP",
     "DENSE_WIDTH",
     "FACT",
+    "MAP_CLASSES",
+    "MAP_COLUMNS",
+    "MAP_SQUARE",
     "MESSAGE_TOKENS",
     "MESSAGE_VOCABULARY",
     "OBSERVATION",
@@ -25,6 +28,9 @@ __all__ = [
 
 CROP = 9  # width of the glyph crop around the character, squares
 TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "search_spot", "door")
+MAP_SQUARE = (7, 8)  # rows and columns of the level that make one block of the coarse map
+MAP_COLUMNS = 10  # blocks side by side; three rows of them
+MAP_CLASSES = 6  # nothing known, seen, visited, stairs up, stairs down, the character
 MESSAGE_TOKENS = 12  # words of the last messages, hashed
 MESSAGE_VOCABULARY = 1024
 DENSE_WIDTH = 28
@@ -69,7 +75,11 @@ FACT = {spec.name: column for column, spec in enumerate(FACTS) if spec.name != "
 SIGN = {spec.name: column for column, spec in enumerate(SIGNS)}
 
 OBSERVATION = ObservationSpec(
-    bags={"view": Bag(CROP * CROP * CROP_TOKENS + 1, CROP * CROP), "state": Bag(_STATE_SIZE, STATE_LENGTH)},
+    bags={
+        "view": Bag(CROP * CROP * CROP_TOKENS + 1, CROP * CROP),
+        "map": Bag(3 * MAP_COLUMNS * MAP_CLASSES, 3 * MAP_COLUMNS),
+        "state": Bag(_STATE_SIZE, STATE_LENGTH),
+    },
     dense=DENSE_WIDTH,
     actions=len(ACTIONS),
     skip=("state",),

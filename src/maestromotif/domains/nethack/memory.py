@@ -1,0 +1,91 @@
+"""What the compiled features remember and exchange with the Python side: named tuples of preallocated arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.nethack.layout import TARGETS
+
+__all__ = ["COLUMNS", "LEVELS", "NO_WAY", "ROWS", "STATS", "UNREACHED", "Inputs", "Memory", "Outputs", "forget", "new_memory"]
+
+ROWS, COLUMNS = 21, 79
+LEVELS = 32  # levels remembered per game; a game that visits more forgets the one it saw first
+STATS = 5  # level, gold, hit points, experience level, hunger: what signs compare
+NO_WAY = 9  # no way to a target is known
+UNREACHED = 255  # and no distance
+
+
+class Memory(NamedTuple):
+    """What each game remembers between steps. Arrays begin with the game axis."""
+
+    terrain: NDArray[np.uint8]  # [B, LEVELS, 21, 79]
+    marks: NDArray[np.uint8]  # [B, LEVELS, 21, 79]: stood upon; searches made there
+    level_ids: NDArray[np.int64]  # [B, LEVELS]
+    counts: NDArray[np.int64]  # [B, LEVELS, 7]: steps, kills, seen squares, stairs down, stairs up, altars, falls
+    slot: NDArray[np.int64]  # [B]: slot of the present level
+    visited: NDArray[np.int64]  # [B]: levels visited
+    glyphs: NDArray[np.int16]  # [B, 21, 79]: as of the last look
+    position: NDArray[np.int64]  # [B, 4]: x, y, level id, steps without moving
+    history: NDArray[np.int64]  # [B, window, STATS]: what signs compare with
+    age: NDArray[np.int64]  # [B]: steps since the reset
+    keeper: NDArray[np.uint8]  # [B]: a shopkeeper was in view
+    ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
+    distances: NDArray[np.int64]  # [B, targets]
+    beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
+    scratch: tuple[NDArray[np.uint8], NDArray[np.int64]]  # [21, 79] and [21 * 79, 3]
+
+
+class Inputs(NamedTuple):
+    """What the game and the Python side say of the last step."""
+
+    glyphs: NDArray[np.int16]  # [B, 21, 79]
+    stats: NDArray[np.int64]  # [B, 27]: nle's blstats
+    classes: NDArray[np.uint8]  # [B, 55]: inventory classes
+    actions: NDArray[np.int64]  # [B]: -1 after a reset
+    prompts: NDArray[np.int64]  # [B]: 1 where a direction is asked for
+    words: NDArray[np.int16]  # [B, MESSAGE_TOKENS]
+    kills: NDArray[np.int64]  # [B]: kills of the last step
+    bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
+
+
+class Outputs(NamedTuple):
+    """What ``update`` writes."""
+
+    crop: NDArray[np.int16]
+    map: NDArray[np.int16]
+    state: NDArray[np.int16]
+    dense: NDArray[np.float32]
+    facts: NDArray[np.int64]  # [B, facts]
+    signs: NDArray[np.int64]  # [B, signs]
+
+
+def new_memory(games: int, window: int) -> Memory:
+    """Empty memory; signs of statistics compare with ``window`` steps earlier."""
+    maps = (games, LEVELS, ROWS, COLUMNS)
+    return Memory(
+        np.zeros(maps, np.uint8),
+        np.zeros(maps, np.uint8),
+        np.full((games, LEVELS), -1, np.int64),
+        np.zeros((games, LEVELS, 7), np.int64),
+        np.zeros(games, np.int64),
+        np.zeros(games, np.int64),
+        np.zeros((games, ROWS, COLUMNS), np.int16),
+        np.zeros((games, 4), np.int64),
+        np.zeros((games, window, STATS), np.int64),
+        np.zeros(games, np.int64),
+        np.zeros(games, np.uint8),
+        np.full((games, len(TARGETS)), NO_WAY, np.int64),
+        np.full((games, len(TARGETS)), UNREACHED, np.int64),
+        np.zeros(games, np.int64),
+        (np.zeros((ROWS, COLUMNS), np.uint8), np.zeros((ROWS * COLUMNS, 3), np.int64)),
+    )
+
+
+def forget(memory: Memory, game: int) -> None:
+    """Empty the memory of one game."""
+    memory.level_ids[game] = -1
+    for array in (memory.slot, memory.visited, memory.position, memory.age, memory.keeper):
+        array[game] = 0
