@@ -130,12 +130,25 @@ def _check_complete(root: Path, begun: dict[str, str]) -> None:
     assert hashes(root) == before
 
 
+def _hear_ctrl_c() -> None:
+    """Tests may have been started in the background, where a shell has Ctrl-C ignored, by all children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.timeout(240)
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     configure(root, {"train.steps": 1_000_000})
     command = [sys.executable, "-m", "maestromotif", "run", str(root)]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    run = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
+    )
     deadline = time.monotonic() + 120
     while not _steps(root) and time.monotonic() < deadline:
         time.sleep(0.05)
