@@ -134,6 +134,17 @@ test_training._train(Path(sys.argv[1]), workers=1, checkpoint_seconds=0.0, steps
 """
 
 
+def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
+    _train(tmp_path, steps=1_280)
+    checkpoints = tmp_path / "checkpoints"
+    halves = [tmp_path / "policy.safetensors.partial", checkpoints / "checkpoint-000000000640.safetensors.partial"]
+    halves.append(checkpoints / "checkpoint-000000000700.safetensors")  # its JSON file was never written
+    for half in halves:
+        half.write_bytes(b"half")
+    _train(tmp_path, steps=1_536)
+    assert not any(half.exists() for half in halves)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
 def test_kill_9_at_any_moment_then_resume(tmp_path: Path) -> None:
     script = _SCRIPT.format(tests=str(Path(__file__).parents[2]))

@@ -17,7 +17,7 @@ from torch import Tensor
 from maestromotif.errors import ArtifactError
 from maestromotif.rl.networks import SkillPolicy
 
-__all__ = ["KEEP", "Counters", "latest", "restore", "save"]
+__all__ = ["KEEP", "Counters", "latest", "restore", "save", "sweep"]
 
 KEEP = 2
 _log = logging.getLogger(__name__)
@@ -78,6 +78,15 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def sweep(out: Path, folder: Path) -> None:
+    """Remove what a kill left half-written in a training's folder, and weights whose JSON file was never written."""
+    for half in [*out.glob("*.partial"), *folder.glob("*.partial")]:
+        half.unlink(missing_ok=True)
+    for weights in folder.glob("checkpoint-*.safetensors"):
+        if not weights.with_suffix(".json").exists():
+            weights.unlink()
 
 
 def latest(folder: Path) -> tuple[Counters, dict[str, Tensor]] | None:

@@ -165,6 +165,7 @@ class Training:
         self._counts = SkillCounts(self.games.arrays)
 
     def _resume(self) -> None:
+        checkpoint.sweep(self.out, self.out / _CHECKPOINTS)
         found = checkpoint.latest(self.out / _CHECKPOINTS)
         if found is None:
             self.policy.save(self.out / UNTRAINED)
