@@ -47,7 +47,6 @@ class NetHackEnv(DomainEnv):
         character: see ``OptionsFile``.
         window: statistics of a caption compare with this many steps earlier.
         mask: forbid actions that only harm or do nothing in the present state (see ``_write_mask``).
-        wizard, extra_options: for tests.
     """
 
     def __init__(
@@ -56,8 +55,6 @@ class NetHackEnv(DomainEnv):
         character: str = "mon-hum-neu-mal",
         window: int = 1,
         mask: bool = True,
-        wizard: bool = False,
-        extra_options: tuple[str, ...] = (),
     ) -> None:
         self.num_games = num_games
         self.observation = OBSERVATION.allocate(num_games)
@@ -65,8 +62,8 @@ class NetHackEnv(DomainEnv):
         self._mask = mask
         self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
         assert set(self._raw) == set(BUFFERS)
-        self._options = OptionsFile(character, extra_options)
-        self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options, wizard) for game in range(num_games)]
+        self._options = OptionsFile(character)
+        self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options) for game in range(num_games)]
         self._memory = memory.new_memory(num_games, window)
         self._inputs = memory.Inputs(
             self._raw["glyphs"],

@@ -45,17 +45,16 @@ class OptionsFile:
 
     Args:
         character: role-race-alignment-gender in nle's spelling, e.g. ``mon-hum-neu-mal``.
-        extra: further lines of the file.
     """
 
-    def __init__(self, character: str, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, character: str) -> None:
         self.player = f"Agent-{character}"
         lines = [*(f"OPTIONS={line}" for line in _OPTIONS), f"OPTIONS=name:{self.player}"]
         lines += [f'AUTOPICKUP_EXCEPTION="{pattern}"' for pattern in _NOT_PICKED_UP]
         self._folder = tempfile.TemporaryDirectory(prefix="maestromotif")
         self.option = f"@{self._folder.name}/options"
         with open(f"{self._folder.name}/options,name:{self.player}", "w", encoding="ascii") as file:
-            file.write("\n".join([*lines, *extra]) + "\n")
+            file.write("\n".join(lines) + "\n")
 
     def close(self) -> None:
         self._folder.cleanup()
@@ -67,16 +66,14 @@ class Game:
     Args:
         buffers: arrays without the game axis, by nle's names; at least ``BUFFERS``.
         options: see ``OptionsFile``.
-        wizard: nle's wizard mode, for tests.
     """
 
-    def __init__(self, buffers: Mapping[str, NDArray[Any]], options: OptionsFile, wizard: bool = False) -> None:
+    def __init__(self, buffers: Mapping[str, NDArray[Any]], options: OptionsFile) -> None:
         self._nle = nethack.Nethack(
             observation_keys=(),
             playername=options.player,
             ttyrec=None,
             options=[options.option],
-            wizard=wizard,
             fix_moon_phase=True,
         )
         self._low = self._nle._pynethack
