@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.errors import DomainError
 from maestromotif.types import Caption
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Explorer",
     "FactSpec",
     "Facts",
+    "Grid",
     "ObservationSpec",
     "SignSpec",
     "Simulator",
@@ -86,6 +88,15 @@ class Bag:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """A picture of categories: ``height`` x ``width`` numbers in ``[0, size)``."""
+
+    height: int
+    width: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObservationSpec:
     """What a network sees.
 
@@ -94,12 +105,16 @@ class ObservationSpec:
         dense: width of the float32 array ``"dense"`` ``[B, dense]``, roughly in [-1, 1]; 0 if there is none.
         actions: number of actions; ``"action_mask"`` is uint8 ``[B, actions]``, 1 where an action is allowed.
         skip: names of the bags that a network may also connect linearly, per skill, to its outputs.
+        grids: named arrays, uint8 or int16 ``[B, height, width]``.
+        texts: lengths of named byte strings, uint8 ``[B, length]``, padded with 0.
     """
 
     bags: Mapping[str, Bag]
     dense: int
     actions: int
     skip: tuple[str, ...] = ()
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+    texts: Mapping[str, int] = field(default_factory=dict)
 
     def allocate(self, *leading: int) -> dict[str, NDArray[Any]]:
         """Zeroed arrays with the given leading axes; the action mask is all ones."""
@@ -112,6 +127,10 @@ class ObservationSpec:
         layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for name, bag in self.bags.items():
             layout[name] = ((bag.length,), np.dtype(np.int16 if bag.size <= 32767 else np.int32))
+        for name, grid in self.grids.items():
+            layout[name] = ((grid.height, grid.width), np.dtype(np.uint8 if grid.size <= 256 else np.int16))
+        for name, length in self.texts.items():
+            layout[name] = ((length,), np.dtype(np.uint8))
         if self.dense:
             layout[DENSE] = ((self.dense,), np.dtype(np.float32))
         layout[ACTION_MASK] = ((self.actions,), np.dtype(np.uint8))
@@ -264,6 +283,17 @@ class Domain(ABC):
     @property
     @abstractmethod
     def observation_spec(self) -> ObservationSpec: ...
+
+    def observation_for(self, network: str) -> ObservationSpec:
+        """What the network of this name (``[train] network``) sees. ``make_env(...).bind(arrays)`` with the arrays of any of these
+        makes the games write them.
+
+        Raises:
+            DomainError: this domain has no observation for that network.
+        """
+        if network != "small":
+            raise DomainError(f"the domain {self.id} has no observation for the network {network!r}", 'Set network = "small" under [train]')
+        return self.observation_spec
 
     @property
     @abstractmethod

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["NetworkConfig", "TrainConfig"]
 
 
+# Widths of the networks by name; see networks.py.
+_SIZES: dict[str, dict[str, Any]] = {
+    "small": {"features": 128, "hidden": 128, "core": "gru"},
+    "light": {"features": 256, "hidden": 256, "core": "lstm"},
+    "reference": {"features": 512, "hidden": 512, "core": "gru"},
+}
+
+
 class NetworkConfig(BaseModel):
     """Shape of the skill policy.
 
     Attributes:
-        features: width of the first layer, into which all observation features are summed.
-        hidden: width of the core.
-        core: ``"gru"`` remembers within a call of a skill; ``"ff"`` sees only the present.
+        network: ``"small"`` sums embeddings of sparse features, made for processors; ``"light"`` is a small convolution over a
+            crop of glyphs, as other libraries use it, for comparisons; ``"reference"`` has the size of the paper's network.
+        conditioning: how the network knows the active skill.
+        features: width of the first layer, into which all observation features are summed; by default the network's own.
+        hidden: width of the core; by default the network's own.
+        core: ``"gru"`` and ``"lstm"`` remember within a call of a skill; ``"ff"`` sees only the present.
         reset_memory: forget at skill boundaries too, not only at the start of an episode.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    network: Literal["small", "light", "reference"] = Field(
+        default="small", description='"small" is made for processors, "reference" has the size of the paper\'s network.'
+    )
+    conditioning: Literal["onehot", "film", "multihead", "separate", "hypernetwork"] = Field(
+        default="onehot", description="How the network knows the active skill; see docs/training.md."
+    )
     features: int = Field(default=128, ge=1, description="Width of the first layer.")
     hidden: int = Field(default=128, ge=1, description="Width of the core.")
-    core: Literal["gru", "ff"] = Field(default="gru", description='"gru" remembers, "ff" sees only the present.')
+    core: Literal["gru", "lstm", "ff"] = Field(default="gru", description='"gru" and "lstm" remember, "ff" sees only the present.')
     reset_memory: bool = Field(default=True, description="Forget where a call of a skill ends, not only where an episode does.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes(cls, values: Any) -> Any:
+        """What is not given follows from the network's name."""
+        if not isinstance(values, dict):
+            return values
+        return {**_SIZES.get(values.get("network", "small"), {}), **values}
 
 
 class TrainConfig(NetworkConfig):
@@ -36,6 +61,12 @@ class TrainConfig(NetworkConfig):
         default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible."
     )
     groups: int = Field(default=1, ge=1, le=2, description="2: half of the games step while the network acts for the other half.")
+    patience: float = Field(default=60.0, gt=0, description="Seconds after which a worker that does not answer is restarted.")
+    restarts: int = Field(default=20, ge=0, description="Training stops when workers had to be restarted more often.")
+    schedule: Literal["program", "isolated", "uniform", "hand-made", "learning-progress"] = Field(
+        default="program", description="Which skill is active when; see docs/training.md."
+    )
+    schedule_file: str = Field(default="", description='TOML file of the stages of schedule = "hand-made", beside maestro.toml.')
     episode_steps: int = Field(default=5_000, ge=1, description="An episode is cut after this many steps.")
     rollout: int = Field(default=64, ge=1, description="Steps of each game between updates.")
     chunk: int = Field(default=16, ge=1, description="Steps through which the gradient of the memory flows; divides rollout.")
@@ -59,6 +90,13 @@ class TrainConfig(NetworkConfig):
         description='Where a call is over: "cut" ends its return; "renew" lets a new call follow if the last step was rewarded; '
         '"flow" goes on with the next skill.',
     )
+    vtrace: Literal["auto", "on", "off"] = Field(
+        default="auto", description='Correct returns for weights that have changed since acting; "auto": with overlap.'
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description='Of the products while learning; "auto": bfloat16 on a GPU that has it.'
+    )
+    compile: bool = Field(default=False, description="Use torch.compile for learning; pays on a GPU only.")
     device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')
     overlap: bool = Field(default=True, description="Learn from one rollout while the next is played, with weights one update old.")
     threads: int = Field(
@@ -78,6 +116,6 @@ class TrainConfig(NetworkConfig):
         return self
 
     @property
-    def network(self) -> NetworkConfig:
+    def shape(self) -> NetworkConfig:
         """The part that shapes the network, and with it the checkpoints."""
         return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})

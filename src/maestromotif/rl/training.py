@@ -123,13 +123,13 @@ class Training:
         measures = domain.call_measures
         self._measured = tuple(skill.measure in measures for skill in skills)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
-        self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.network, seed=episode_seed(seed, 1) % 2**62).to(config.device)
+        self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.shape, seed=episode_seed(seed, 1) % 2**62).to(config.device)
         self._generators = {
             name: torch.Generator().manual_seed(episode_seed(seed, 2, place) % 2**62) for place, name in enumerate(("act", "learn"))
         }
         self.learner = Learner(self.policy, config, self._generators["learn"])
         self._shape = json.dumps(
-            {"spec": spec_to_json(domain.observation_spec), "skills": skills.ids, "network": config.network.model_dump(), "seed": seed}
+            {"spec": spec_to_json(domain.observation_spec), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed}
         )
         self.counters = Counters(
             0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), self._shape

@@ -34,7 +34,7 @@ _SINGLE = {_UP: ord("<"), _DOWN: ord(">"), _KICK: 4, _SEARCH: ord("s")}
 _MOST_KEYS = 60  # answers to prompts within one action; more means that something is stuck
 _OPTIONS = (
     "autopickup,color,!legacy,!cmdassist,mention_walls,nobones,!sparkle,pickup_burden:unencumbered,pickup_types:$?!/%",
-    "pettype:none,runmode:teleport,showexp,time,!splash_screen,disclose:-i -a -v -g -c -o",
+    "pettype:none,runmode:teleport,showexp,!splash_screen,disclose:-i -a -v -g -c -o",
 )
 # Corpses are heavy and rot, eggs and tins are useless to someone without a plan: left where they lie.
 _NOT_PICKED_UP = (">.* corpse.*", ">.*corpses.*", ">egg.*", ">.* egg.*", ">.*tin of.*", ">tin", ">.* tin")
