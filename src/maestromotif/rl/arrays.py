@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ObservationSpec
 
-__all__ = ["CAUSES", "SharedBuffer", "StepArrays"]
+__all__ = ["CAUSES", "Layout", "SharedBuffer", "StepArrays", "carve", "room"]
 
 CAUSES = 6
 _ALIGN = 64
+# Shape and type of arrays, by name.
+Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,13 @@ class StepArrays:
     @classmethod
     def size(cls, spec: ObservationSpec, num_games: int, num_skills: int, parts: int) -> int:
         """Bytes that ``over`` needs."""
-        return sum(_padded(shape, dtype) for shape, dtype in cls.layout(spec, num_games, num_skills, parts).values())
+        return room(cls.layout(spec, num_games, num_skills, parts))
 
     @classmethod
     def over(cls, buffer: Any, spec: ObservationSpec, num_games: int, num_skills: int, parts: int) -> StepArrays:
         """Arrays over a writable buffer of at least ``size`` bytes; the same arguments give the same places."""
         arrays: dict[str, Any] = {"observation": {}, "last": {}}
-        offset = 0
-        for name, (shape, dtype) in cls.layout(spec, num_games, num_skills, parts).items():
-            array: NDArray[Any] = np.ndarray(shape, dtype, buffer, offset)
-            offset += _padded(shape, dtype)
+        for name, array in carve(buffer, cls.layout(spec, num_games, num_skills, parts)).items():
             home, _, leaf = name.rpartition("/")
             if home:
                 arrays[home][leaf] = array
@@ -105,6 +105,21 @@ class StepArrays:
 
 
 _COUNTERS = frozenset({"calls", "call_steps", "call_return", "measured", "steps", "ends", "games"})
+
+
+def room(layout: Layout) -> int:
+    """Bytes that ``carve`` needs for arrays of these shapes and types."""
+    return sum(_padded(shape, dtype) for shape, dtype in layout.values())
+
+
+def carve(buffer: Any, layout: Layout) -> dict[str, NDArray[Any]]:
+    """Arrays over a writable buffer, one after the other; the same layout gives the same places."""
+    arrays: dict[str, NDArray[Any]] = {}
+    offset = 0
+    for name, (shape, dtype) in layout.items():
+        arrays[name] = np.ndarray(shape, dtype, buffer, offset)
+        offset += _padded(shape, dtype)
+    return arrays
 
 
 def _padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
