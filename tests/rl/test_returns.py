@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from maestromotif.rl.returns import Returns, advantages, advantages_slow, standardise
+from maestromotif.rl.returns import Returns, advantages, advantages_slow, moments, standardise, vtrace, vtrace_slow
 from maestromotif.types import EndCause
 
 _UNIT = st.floats(-2, 2, width=32)
@@ -32,6 +32,51 @@ def test_fast_equals_slow(experience: tuple[Any, Any, Any, Any, Any], discount: 
     slow = advantages_slow(*experience, discount, lam, returns)
     assert fast.dtype == np.float32
     np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_experience(), st.floats(0, 0.999), st.floats(0, 1), st.sampled_from(get_args(Returns)), st.integers(0, 2**32 - 1))
+def test_fast_vtrace_equals_slow(
+    experience: tuple[Any, Any, Any, Any, Any], discount: float, lam: float, returns: Returns, seed: int
+) -> None:
+    ratios = np.exp(np.random.default_rng(seed).normal(size=experience[0].shape)).astype(np.float32)
+    fast = vtrace(*experience, ratios, discount, lam, returns)
+    slow = vtrace_slow(*experience, ratios, discount, lam, returns)
+    for found, expected in zip(fast, slow, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_experience(), st.floats(0, 0.999), st.floats(0, 1), st.sampled_from(get_args(Returns)))
+def test_vtrace_on_policy_is_the_plain_estimate(
+    experience: tuple[Any, Any, Any, Any, Any], discount: float, lam: float, returns: Returns
+) -> None:
+    plain = advantages(*experience, discount, lam, returns)
+    found, targets = vtrace(*experience, np.ones_like(plain), discount, lam, returns)
+    np.testing.assert_array_equal(found, plain)
+    np.testing.assert_allclose(targets, plain + experience[1], rtol=1e-6, atol=1e-6)
+
+
+def test_vtrace_cuts_traces_and_corrects_targets() -> None:
+    causes, zero = np.zeros((2, 1), np.int8), np.zeros((2, 1), np.float32)
+    found, targets = vtrace(_column(1, 10), zero, np.zeros(1, np.float32), causes, zero, _column(0.5, 0.25), 0.5, 1.0)
+    assert found[:, 0].tolist() == [1 + 0.5 * 0.25 * 10, 10]
+    assert targets[:, 0].tolist() == [0.5 * found[0, 0], 0.25 * 10]
+    # An action that has become more likely counts once, not more.
+    found, targets = vtrace(_column(1, 10), zero, np.zeros(1, np.float32), causes, zero, _column(7, 9), 0.5, 1.0)
+    assert found[:, 0].tolist() == targets[:, 0].tolist() == [6, 10]
+
+
+@settings(max_examples=50, deadline=None)
+@given(hnp.arrays(np.float32, 24, elements=_UNIT), hnp.arrays(np.int64, 24, elements=st.integers(0, 3)))
+def test_moments(values: Any, skills: Any) -> None:
+    counts, means, deviations = moments(values, skills, 5)
+    for skill in range(5):
+        mine = values[skills == skill].astype(np.float64)
+        assert counts[skill] == len(mine)
+        assert means[skill] == pytest.approx(mine.mean() if len(mine) else 0)
+        assert deviations[skill] == pytest.approx(mine.std() if len(mine) else 0, abs=1e-9)
 
 
 def _column(*values: float) -> np.ndarray:

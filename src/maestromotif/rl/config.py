@@ -61,6 +61,9 @@ class TrainConfig(NetworkConfig):
         default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible."
     )
     groups: int = Field(default=1, ge=1, le=2, description="2: half of the games step while the network acts for the other half.")
+    acting: Literal["auto", "workers", "trainer"] = Field(
+        default="auto", description="Which processes act with the network: those that play the games, or the trainer, for all of them."
+    )
     patience: float = Field(default=60.0, gt=0, description="Seconds after which a worker that does not answer is restarted.")
     restarts: int = Field(default=20, ge=0, description="Training stops when workers had to be restarted more often.")
     schedule: Literal["program", "isolated", "uniform", "hand-made", "learning-progress"] = Field(
@@ -84,6 +87,12 @@ class TrainConfig(NetworkConfig):
     gradient_clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
     advantage_floor: float = Field(
         default=0.01, gt=0, description="Advantages are divided by their standard deviation within the skill, or by this if it is smaller."
+    )
+    balance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Weigh a skill's policy loss with its share of all steps to the power of minus this; 0: every step weighs the same.",
     )
     returns: Literal["cut", "renew", "flow"] = Field(
         default="cut",
@@ -111,6 +120,8 @@ class TrainConfig(NetworkConfig):
             raise ValueError(f"chunk ({self.chunk}) must divide rollout ({self.rollout})")
         if self.minibatch % self.chunk:
             raise ValueError(f"chunk ({self.chunk}) must divide minibatch ({self.minibatch})")
+        if self.schedule == "hand-made" and not self.schedule_file:
+            raise ValueError('schedule = "hand-made" needs schedule_file, a TOML file beside maestro.toml')
         if self.games < self.groups * max(1, self.workers):
             raise ValueError(f"games ({self.games}) must be at least groups * workers ({self.groups * max(1, self.workers)})")
         return self

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.returns import advantages, standardise
+from maestromotif.rl.returns import advantages, moments, standardise, vtrace
 from maestromotif.types import EndCause
 
 __all__ = ["Learner", "Rollout", "ppo_losses"]
+
+_log = logging.getLogger(__name__)
+Sequence = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +90,16 @@ class Learner:
     """Owns the optimiser and turns rollouts into better weights.
 
     Args:
+        config: games and minibatch are this rank's share.
         generator: shuffles minibatches.
+        ranks: the processes that learn together.
     """
 
     # How fast the running statistics of returns follow, per update.
     _FOLLOW = 0.1
 
-    def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator) -> None:
-        self.policy, self.config, self._generator = policy, config, generator
+    def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator, ranks: Ranks | None = None) -> None:
+        self.policy, self.config, self._generator, self._ranks = policy, config, generator, ranks or Ranks()
         fused = policy.device.type in ("cpu", "cuda")
         # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one.
         named = dict(policy.named_parameters())
@@ -101,54 +109,74 @@ class Learner:
         groups = [{"params": others, "lr": self._rates[0]}, {"params": skips, "lr": self._rates[1]}]
         self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=fused)
         self._padded = [(policy.get_parameter(name), size) for name, size in policy.padded()]
+        self._sequence: Sequence = _Compiled(policy) if config.compile else policy.sequence
+        self._autocast = torch.autocast(policy.device.type, torch.bfloat16, enabled=_wants_bfloat16(config.precision, policy.device))
 
-    def update(self, rollout: Rollout, progress: float) -> dict[str, float]:
+    def update(self, rollout: Rollout, progress: float, age: int = 0) -> dict[str, float]:
         """Learn from one rollout.
 
         Args:
             progress: share of the training that is done, for the decay of the learning rate.
+            age: number of updates that the weights have had since those that played.
 
         Returns:
             Means over the gradient steps: the losses, the gradient's norm, entropy, kl, clipped, explained variance.
         """
-        config, policy = self.config, self.policy
+        config, device = self.config, self.policy.device
         if config.decay == "linear":
             for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
                 group["lr"] = rate * max(0.02, 1 - progress)
-        advantage, target, explained = self._targets(rollout)
-        device, skill = policy.device, rollout.skill.to(policy.device)
-        data = {
-            "skill": skill,
-            "action": rollout.action.to(device),
-            "log_prob": rollout.log_prob.to(device),
-            "value": self._normalise(rollout.value.to(device), skill),
-            "advantage": advantage.to(device),
-            "target": self._normalise(target.to(device), skill),
-            "keep": rollout.keep.to(device),
-        }
-        data = {name: _chunks(tensor, config.chunk) for name, tensor in data.items()}
-        observations = {name: _chunks(tensor.to(device), config.chunk) for name, tensor in rollout.observation.items()}
-        memory = rollout.memory.to(device).flatten(0, 1)
+        data = {name: getattr(rollout, name).to(device, non_blocking=True) for name in ("skill", "action", "log_prob", "keep")}
+        batch = {name: _chunks(tensor, config.chunk) for name, tensor in data.items()}
+        observation = {name: _chunks(tensor.to(device, non_blocking=True), config.chunk) for name, tensor in rollout.observation.items()}
+        memory = rollout.memory.to(device, non_blocking=True).flatten(0, 1)
+        value, ratio = rollout.value, None
+        if config.vtrace == "on" or (config.vtrace == "auto" and age > 1):
+            value, ratio = self._look_again(batch, observation, memory, rollout)
+        advantage, target, explained = self._targets(rollout, value, ratio)
+        batch["value"] = _chunks(self._normalise(value.to(device), data["skill"]), config.chunk)
+        batch["advantage"] = _chunks(advantage.to(device), config.chunk)
+        batch["target"] = _chunks(self._normalise(target.to(device), data["skill"]), config.chunk)
         sums: dict[str, Tensor] = {}
         count = 0
-        size = max(1, config.minibatch // config.chunk)
         for _ in range(config.epochs):
-            order = torch.randperm(len(memory), generator=self._generator).to(policy.device)
-            for first in range(0, len(order), size):
-                part = order[first : first + size]
-                batch = {name: tensor.index_select(0, part) for name, tensor in data.items()}
-                observation = {
-                    name: tensor.index_select(0, part).view(len(part), config.chunk, -1) for name, tensor in observations.items()
-                }
-                found = self._gradient_step(batch, observation, memory.index_select(0, part))
-                for name, value in found.items():
-                    sums[name] = sums[name] + value if name in sums else value
+            order = torch.randperm(len(memory), generator=self._generator).to(device)
+            for part in torch.split(order, config.minibatch // config.chunk):
+                chosen = {name: tensor.index_select(0, part) for name, tensor in batch.items()}
+                found = self._gradient_step(chosen, self._rows(observation, part), memory.index_select(0, part))
+                for name, loss in found.items():
+                    sums[name] = sums[name] + loss if name in sums else loss
                 count += 1
-        return {**{name: float(total) / count for name, total in sums.items()}, "explained_variance": explained}
+        means = self._ranks.total(np.array([float(total) for total in sums.values()])) / (count * self._ranks.count)
+        return {**dict(zip(sums, means.tolist(), strict=True)), "explained_variance": explained}
+
+    def _rows(self, observation: Mapping[str, Tensor], part: Tensor) -> dict[str, Tensor]:
+        return {name: tensor.index_select(0, part).view(len(part), self.config.chunk, -1) for name, tensor in observation.items()}
+
+    def _forward(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        """``SkillPolicy.sequence``, with products in the chosen precision and results in float32."""
+        with self._autocast:
+            logits, value = self._sequence(observation, skill, memory, keep)
+        return logits.float(), value.float()
+
+    @torch.no_grad()
+    def _look_again(
+        self, batch: Mapping[str, Tensor], observation: Mapping[str, Tensor], memory: Tensor, rollout: Rollout
+    ) -> tuple[Tensor, Tensor]:
+        """Values in units of reward, and ratios of the actions' probabilities to those when acting, by the present weights: ``[B, T]``."""
+        values, ratios = [], []
+        for part in torch.split(torch.arange(len(memory), device=memory.device), self.config.minibatch // self.config.chunk):
+            mine = {name: tensor.index_select(0, part) for name, tensor in batch.items()}
+            logits, value = self._forward(self._rows(observation, part), mine["skill"], memory.index_select(0, part), mine["keep"])
+            log_prob = torch.log_softmax(logits, 1).gather(1, mine["action"].view(-1, 1))[:, 0]
+            values.append(self.policy.to_reward_units(value, mine["skill"].view(-1)))
+            ratios.append((log_prob - mine["log_prob"].view(-1)).exp())
+        shape = rollout.value.shape
+        return torch.cat(values).cpu().view(shape), torch.cat(ratios).cpu().view(shape)
 
     def _gradient_step(self, batch: Mapping[str, Tensor], observation: Mapping[str, Tensor], memory: Tensor) -> dict[str, Tensor]:
         config, policy = self.config, self.policy
-        logits, value = policy.sequence(observation, batch["skill"], memory, batch["keep"])
+        logits, value = self._forward(observation, batch["skill"], memory, batch["keep"])
         flat = {name: tensor.reshape(-1) for name, tensor in batch.items()}
         mask = observation[ACTION_MASK].reshape(len(logits), -1)
         losses = ppo_losses(
@@ -169,59 +197,83 @@ class Learner:
         for parameter, size in self._padded:
             if parameter.grad is not None:
                 parameter.grad[::size] = 0
+        self._ranks.average([parameter.grad for parameter in policy.parameters() if parameter.grad is not None])
         norm = clip_grad_norm_(policy.parameters(), config.gradient_clip)
         # A gradient that is not a number must not reach the weights; the caller sees it in the result and stops.
         if math.isfinite(float(norm)):
             self.optimiser.step()
         return {**{name: loss.detach() for name, loss in losses.items()}, "loss": total.detach(), "gradient_norm": norm}
 
-    def _targets(self, rollout: Rollout) -> tuple[Tensor, Tensor, float]:
-        """Standardised advantages, value targets in units of reward (both ``[B, T]``), and the share of variance explained."""
-        config, policy = self.config, self.policy
-        value, skills = rollout.value.numpy(), rollout.skill.numpy()
-        boot = rollout.boot.numpy()
+    def _targets(self, rollout: Rollout, value: Tensor, ratio: Tensor | None) -> tuple[Tensor, Tensor, float]:
+        """Standardised advantages, value targets in units of reward (both ``[B, T]``), and the share of variance explained.
+
+        Args:
+            value: ``[B, T]``, in units of reward; ratio: ``[B, T]``, for V-trace; None: no correction.
+        """
+        config, policy, total = self.config, self.policy, self._ranks.total
+        skills, boot = rollout.skill.numpy(), rollout.boot.numpy()
         if config.returns == "renew":
             boot = np.where(rollout.cause.numpy() == EndCause.OVER, policy.value_start.cpu().numpy()[skills], boot)
-        raw = advantages(
-            rollout.reward.numpy().T,
-            value.T,
-            rollout.last_value.numpy(),
-            rollout.cause.numpy().T,
-            boot.T,
-            config.discount,
-            config.gae,
-            config.returns,
-        ).T
-        target = raw + value
-        variance = float(target.var())
-        explained = 1 - float(raw.var()) / variance if variance > 0 else 0.0
-        scaled = standardise(raw, skills, len(policy.skills), config.advantage_floor)
-        self._follow_returns(torch.from_numpy(target), rollout)
+        values = value.numpy()
+        experience = (rollout.reward.numpy().T, values.T, rollout.last_value.numpy(), rollout.cause.numpy().T, boot.T)
+        how = (config.discount, config.gae, config.returns)
+        if ratio is None:
+            raw = advantages(*experience, *how).T
+            target = raw + values
+        else:
+            raw, target = (array.T for array in vtrace(*experience, ratio.numpy().T, *how))
+        everything = np.zeros_like(skills)
+        left, spread = (float(moments(array, everything, 1, total)[2][0]) for array in (target - values, target))
+        explained = 1 - (left / spread) ** 2 if spread > 0 else 0.0
+        scaled = standardise(raw, skills, len(policy.skills), config.advantage_floor, config.balance, total)
+        self._follow_returns(target, skills, rollout.cause.numpy())
         return torch.from_numpy(scaled), torch.from_numpy(target), explained
 
-    def _follow_returns(self, target: Tensor, rollout: Rollout) -> None:
+    def _follow_returns(self, target: NDArray[np.float32], skill: NDArray[np.int64], cause: NDArray[np.int8]) -> None:
         """Move each skill's statistics of returns towards those of this rollout; the first rollout of a skill sets them."""
-        policy = self.policy
+        policy, count = self.policy, len(self.policy.skills)
+        steps, means, deviations = moments(target, skill, count, self._ranks.total)
         # A call begins where another has ended; a beginning at the border of two rollouts is left out.
-        begins = torch.zeros_like(rollout.cause, dtype=torch.bool)
-        begins[:, 1:] = rollout.cause[:, :-1] != EndCause.CONTINUES
-        for index in range(len(policy.skills)):
-            mine = rollout.skill == index
-            count = int(mine.sum())
-            if count < 2:
-                continue
-            share = min(1.0, count * len(policy.skills) / target.numel())
-            rate = max(self._FOLLOW * share, count / (count + float(policy.value_seen[index])))
-            policy.value_seen[index] += count
-            mean, scale = float(target[mine].mean()), max(float(target[mine].std()), self.config.advantage_floor)
-            policy.value_mean[index] += rate * (mean - policy.value_mean[index])
-            policy.value_scale[index] += rate * (scale - policy.value_scale[index])
-            started = mine & begins
-            if started.any():
-                policy.value_start[index] += rate * (target[started].mean().to(policy.device) - policy.value_start[index])
+        begins = cause[:, :-1] != EndCause.CONTINUES
+        begun, starts, _ = moments(target[:, 1:][begins], skill[:, 1:][begins], count, self._ranks.total)
+        seen = policy.value_seen.cpu().numpy()
+        rates = np.maximum(self._FOLLOW * np.minimum(1, steps * count / steps.sum()), steps / np.maximum(1, steps + seen))
+        rates[steps < 2] = 0
+        scales = np.maximum(deviations, self.config.advantage_floor)
+        moved = ((policy.value_mean, rates, means), (policy.value_scale, rates, scales), (policy.value_start, rates * (begun > 0), starts))
+        for statistic, rate, new in moved:
+            statistic.lerp_(torch.from_numpy(new).to(statistic), torch.from_numpy(rate).to(statistic))
+        policy.value_seen += torch.from_numpy(np.where(steps < 2, 0, steps)).to(policy.value_seen)
 
     def _normalise(self, value: Tensor, skill: Tensor) -> Tensor:
         return (value - self.policy.value_mean[skill]) / self.policy.value_scale[skill]
+
+
+def _wants_bfloat16(precision: str, device: torch.device) -> bool:
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bfloat16"
+
+
+class _Compiled:
+    """``SkillPolicy.sequence`` through torch.compile, or as it is where it cannot be compiled, which is found out in the first call."""
+
+    def __init__(self, policy: SkillPolicy) -> None:
+        self._policy, self._run, self._tried = policy, torch.compile(policy.sequence), False
+
+    def __call__(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._tried:
+            self._tried = True
+            try:
+                with torch.enable_grad():
+                    logits, value = self._run(observation, skill, memory, keep)
+                    # The way back is compiled too, and fails for reasons of its own.
+                    torch.autograd.grad(logits.sum() + value.sum(), self._policy.head)
+            # Compilers raise whatever they like; none of it needs to stop a training.
+            except Exception as error:
+                _log.warning("the network cannot be compiled here and is used as it is (%s)", str(error).partition("\n")[0])
+                self._run = self._policy.sequence
+        return self._run(observation, skill, memory, keep)
 
 
 def _chunks(tensor: Tensor, chunk: int) -> Tensor:
