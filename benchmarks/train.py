@@ -40,7 +40,7 @@ _PARTS = ("environment", "inference", "learning", "games_stepping", "games_progr
 class FixedCalls:
     """The cheapest schedule: the skills in turn, a hundred steps each."""
 
-    claims_done = False
+    claims_done = exhausted = False
     reason = ""
 
     def __init__(self, skills: SkillSet, seed: int) -> None:
@@ -62,7 +62,7 @@ class FixedCalls:
 
 def fixed_calls(domain: Domain, skills: SkillSet, sources: ScheduleSources) -> ScheduleFactory:
     """For ``ScheduleSources.maker``."""
-    return lambda seed: FixedCalls(skills, seed)
+    return lambda seed, guidance: FixedCalls(skills, seed)
 
 
 def play_by_chance(games: Games, steps: int) -> float:
@@ -118,7 +118,7 @@ def measure_training(
         training.update()
         for _ in range(updates):
             began = time.perf_counter()
-            training.collector.collect()
+            training.experience.collect()
             sums["acting"] += time.perf_counter() - began
         # Its metrics also cover what was only acted, so they are dropped.
         training.update()

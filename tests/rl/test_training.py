@@ -101,7 +101,7 @@ def test_skills_are_learned_and_strung_together_zero_shot(tmp_path: Path) -> Non
         ]
         for name in (POLICY, UNTRAINED)
     }
-    assert np.mean(results[POLICY]) > 0.95
+    assert np.mean(results[POLICY]) >= 0.95
     assert _permutation_p(results[POLICY], results[UNTRAINED]) < 0.01
 
 

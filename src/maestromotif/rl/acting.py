@@ -17,7 +17,7 @@ from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.arrays import Layout, StepArrays, carve
 from maestromotif.types import EndCause
 
-__all__ = ["ActingArrays", "Actor", "Collector", "PlayedGames", "RolloutArrays"]
+__all__ = ["ActingArrays", "ActingSpec", "Actor", "Collector", "PlayedGames", "RolloutArrays"]
 
 Floats = NDArray[np.float32]
 _BOOTSTRAPPED = (EndCause.INTERRUPTED, EndCause.TIMED_OUT, EndCause.CUT)
@@ -94,6 +94,49 @@ class RolloutArrays:
 
 
 @dataclass(frozen=True, slots=True)
+class ActingSpec:
+    """What acts, and how long; plain values that can cross to another process.
+
+    Attributes:
+        skills: ids.
+        network: values of a ``NetworkConfig``.
+        weights: shapes of the network's arrays, all float32, by the names of ``SkillPolicy.state_dict()``.
+        width: of its memory.
+        steps, chunk: of a rollout, see ``TrainConfig``.
+        sets: rollouts kept at the same time.
+        flow: returns flow from call to call, but not from episode to episode: where a call is over together with its episode, the
+            episode was cut.
+    """
+
+    skills: tuple[str, ...]
+    network: Mapping[str, Any]
+    weights: Mapping[str, Sequence[int]]
+    width: int
+    steps: int
+    chunk: int
+    sets: int
+    flow: bool
+
+    def layout(self, spec: ObservationSpec, num_games: int) -> Layout:
+        """Shape and type of every array of ``ActingArrays``, by a path of names."""
+        layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        kinds = dict.fromkeys(("log_prob", "value", "reward", "boot", "keep"), "f4") | {"skill": "i8", "action": "i8", "cause": "i1"}
+        for number in range(self.sets):
+            for name, (shape, dtype) in spec.layout().items():
+                layout[f"rollouts/{number}/observation/{name}"] = ((num_games, self.steps, *shape), dtype)
+            for name, code in kinds.items():
+                layout[f"rollouts/{number}/{name}"] = ((num_games, self.steps), np.dtype(code))
+            layout[f"rollouts/{number}/memory"] = ((num_games, self.steps // self.chunk, self.width), np.dtype("f4"))
+            layout[f"rollouts/{number}/last_value"] = ((num_games,), np.dtype("f4"))
+        layout["memory"] = ((num_games, self.width), np.dtype("f4"))
+        layout["keep"] = ((num_games,), np.dtype("f4"))
+        layout["noise"] = ((num_games, self.steps, spec.actions), np.dtype("f4"))
+        for name, wide in self.weights.items():
+            layout[f"weights/{name}"] = (tuple(wide), np.dtype("f4"))
+        return layout
+
+
+@dataclass(frozen=True, slots=True)
 class ActingArrays:
     """All that actors read and write, in memory that processes can share.
 
@@ -109,32 +152,6 @@ class ActingArrays:
     keep: Floats
     noise: Floats
     weights: dict[str, NDArray[Any]]
-
-    @staticmethod
-    def layout(
-        spec: ObservationSpec, num_games: int, steps: int, chunk: int, width: int, sets: int, weights: Mapping[str, Sequence[int]]
-    ) -> Layout:
-        """Shape and type of every array, by a path of names.
-
-        Args:
-            width: of the memory.
-            weights: shapes of the network's arrays, all float32.
-        """
-        layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        kinds = dict.fromkeys(("log_prob", "value", "reward", "boot", "keep"), "f4") | {"skill": "i8", "action": "i8", "cause": "i1"}
-        for number in range(sets):
-            for name, (shape, dtype) in spec.layout().items():
-                layout[f"rollouts/{number}/observation/{name}"] = ((num_games, steps, *shape), dtype)
-            for name, code in kinds.items():
-                layout[f"rollouts/{number}/{name}"] = ((num_games, steps), np.dtype(code))
-            layout[f"rollouts/{number}/memory"] = ((num_games, steps // chunk, width), np.dtype("f4"))
-            layout[f"rollouts/{number}/last_value"] = ((num_games,), np.dtype("f4"))
-        layout["memory"] = ((num_games, width), np.dtype("f4"))
-        layout["keep"] = ((num_games,), np.dtype("f4"))
-        layout["noise"] = ((num_games, steps, spec.actions), np.dtype("f4"))
-        for name, wide in weights.items():
-            layout[f"weights/{name}"] = (tuple(wide), np.dtype("f4"))
-        return layout
 
     @classmethod
     def over(cls, buffer: Any, layout: Layout) -> ActingArrays:
@@ -172,15 +189,14 @@ class Collector:
     Args:
         games: already reset.
         arrays: of these games.
-        chunk, reset_memory: see ``TrainConfig``.
 
     Attributes:
         seconds: time spent waiting for games, and for the network.
     """
 
-    def __init__(self, games: PlayedGames, actor: Actor, arrays: ActingArrays, chunk: int, reset_memory: bool) -> None:
+    def __init__(self, games: PlayedGames, actor: Actor, arrays: ActingArrays, spec: ActingSpec) -> None:
         self._games, self._actor, self._arrays = games, actor, arrays
-        self._chunk, self._reset_memory = chunk, reset_memory
+        self._chunk, self._reset_memory, self._flow = spec.chunk, spec.network["reset_memory"], spec.flow
         self.seconds = {"environment": 0.0, "inference": 0.0}
         # Bootstrap values are computed together, at the end of a rollout: the weights do not change until then.
         self._boots: list[tuple[int, int, dict[str, NDArray[Any]], Floats]] = []
@@ -233,6 +249,8 @@ class Collector:
         waited = time.perf_counter() - began
         arrays, state = self._games.arrays, self._arrays
         cause = arrays.cause[rows]
+        if self._flow:
+            cause = np.where((arrays.fresh[rows] != 0) & (cause == EndCause.OVER), np.int8(EndCause.CUT), cause)
         out.reward[rows, step] = arrays.reward[rows]
         out.cause[rows, step] = cause
         keep = arrays.fresh[rows] == 0
@@ -240,9 +258,10 @@ class Collector:
         if len(ended):
             if self._reset_memory:
                 keep[ended] = False
-            for game in (ended + rows.start).tolist():
-                if arrays.cause[game] in _BOOTSTRAPPED:
-                    source = arrays.last if arrays.cause[game] == EndCause.CUT else arrays.observation
+            for row, why in zip(ended.tolist(), cause[ended].tolist(), strict=True):
+                if why in _BOOTSTRAPPED:
+                    game = row + rows.start
+                    source = arrays.last if why == EndCause.CUT else arrays.observation
                     seen = {name: array[game].copy() for name, array in source.items()}
                     self._boots.append((game, step, seen, state.memory[game].copy()))
         state.keep[rows] = keep

@@ -24,9 +24,10 @@ class NetworkConfig(BaseModel):
         network: ``"small"`` sums embeddings of sparse features, made for processors; ``"light"`` is a small convolution over a
             crop of glyphs, as other libraries use it, for comparisons; ``"reference"`` has the size of the paper's network.
         conditioning: how the network knows the active skill.
-        features: width of the first layer, into which all observation features are summed; by default the network's own.
-        hidden: width of the core; by default the network's own.
-        core: ``"gru"`` and ``"lstm"`` remember within a call of a skill; ``"ff"`` sees only the present.
+        features: width of the first layer, into which all observation features are summed; given as 0, it becomes the network's own.
+        hidden: width of the core; given as 0, it becomes the network's own.
+        core: ``"gru"`` and ``"lstm"`` remember within a call of a skill; ``"ff"`` sees only the present; ``"auto"`` becomes the
+            network's own.
         reset_memory: forget at skill boundaries too, not only at the start of an episode.
     """
 
@@ -38,18 +39,21 @@ class NetworkConfig(BaseModel):
     conditioning: Literal["onehot", "film", "multihead", "separate", "hypernetwork"] = Field(
         default="onehot", description="How the network knows the active skill; see docs/training.md."
     )
-    features: int = Field(default=128, ge=1, description="Width of the first layer.")
-    hidden: int = Field(default=128, ge=1, description="Width of the core.")
-    core: Literal["gru", "lstm", "ff"] = Field(default="gru", description='"gru" and "lstm" remember, "ff" sees only the present.')
+    features: int = Field(default=0, ge=0, description="Width of the first layer; 0: the network's own.")
+    hidden: int = Field(default=0, ge=0, description="Width of the core; 0: the network's own.")
+    core: Literal["auto", "gru", "lstm", "ff"] = Field(
+        default="auto", description='"gru" and "lstm" remember, "ff" sees only the present; "auto": the network\'s own.'
+    )
     reset_memory: bool = Field(default=True, description="Forget where a call of a skill ends, not only where an episode does.")
 
     @model_validator(mode="before")
     @classmethod
     def _sizes(cls, values: Any) -> Any:
-        """What is not given follows from the network's name."""
-        if not isinstance(values, dict):
+        """What is not given, or left to the network, follows from the network's name."""
+        if not isinstance(values, dict) or values.get("network", "small") not in _SIZES:
             return values
-        return {**_SIZES.get(values.get("network", "small"), {}), **values}
+        left = {name for name, value in values.items() if (name in ("features", "hidden") and value == 0) or (name == "core" and value == "auto")}
+        return {**_SIZES[values.get("network", "small")], **{name: value for name, value in values.items() if name not in left}}
 
 
 class TrainConfig(NetworkConfig):

@@ -28,14 +28,13 @@ class FusedActor:
     Args:
         spec: bags, and perhaps a dense vector.
         weights: arrays by the names of ``SkillPolicy.state_dict()``; read anew by ``load``. The tables of bags are used where they are.
-        max_games: rows of the largest batch that acts.
     """
 
-    def __init__(self, spec: ObservationSpec, weights: Mapping[str, Floats], max_games: int) -> None:
+    def __init__(self, spec: ObservationSpec, weights: Mapping[str, Floats]) -> None:
         self._spec, self._weights = spec, weights
         self._recurrent = "core_back" in weights
-        self._features = np.zeros((max_games, weights["skill"].shape[1]), np.float32)
-        self._logits = np.zeros((max_games, spec.actions), np.float32)
+        self._features = np.zeros((1, weights["skill"].shape[1]), np.float32)
+        self._logits = np.zeros((1, spec.actions), np.float32)
         self._small: dict[str, Floats] = {}
         self.load()
 
@@ -53,7 +52,7 @@ class FusedActor:
         log_prob: Floats,
         value: Floats,
     ) -> None:
-        features, logits = self._run(observation, skill, memory, value)
+        logits = self._run(observation, skill, memory, value)
         _choose(logits, observation[ACTION_MASK], noise, action, log_prob)
 
     def values(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats) -> Floats:
@@ -61,7 +60,7 @@ class FusedActor:
         self._run(observation, skill, memory.copy(), value)
         return value
 
-    def _run(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats, value: Floats) -> tuple[Floats, Floats]:
+    def _run(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats, value: Floats) -> Floats:
         weights, small, count = self._weights, self._small, len(skill)
         if count > len(self._features):
             self._features = np.zeros((count, self._features.shape[1]), np.float32)
@@ -82,7 +81,7 @@ class FusedActor:
         )
         for name in self._spec.skip:
             _add_skips(weights[f"skips.{name}"], self._spec.bags[name].size, observation[name], skill, logits)
-        return features, logits
+        return logits
 
 
 @njit(cache=True, fastmath=True, nogil=True)
@@ -126,7 +125,7 @@ def _add_product(inputs: Floats, weight: Floats, out: Floats) -> None:
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _tanh(x: float) -> np.float32:
+def _tanh(x: Any) -> Any:
     """Hyperbolic tangent to single precision by a quotient of polynomials, which the compiler turns into vector code."""
     x = np.float32(min(max(x, np.float32(-7.9)), np.float32(7.9)))
     y = x * x

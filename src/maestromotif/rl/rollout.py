@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, Domain
 from maestromotif.errors import ArtifactError
+from maestromotif.rl.actors import to_tensors
 from maestromotif.rl.build import GamesSpec, PlaySpec, describe_domain
-from maestromotif.rl.collector import to_tensors
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.vector import Games, make_games

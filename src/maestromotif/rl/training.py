@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,12 +22,15 @@ from maestromotif.errors import ArtifactError, TrainingError
 from maestromotif.rl import checkpoint
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.checkpoint import Counters
-from maestromotif.rl.collector import Collector
 from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.curriculum import make_curriculum
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
+from maestromotif.rl.experience import Experience, prepare_acting
 from maestromotif.rl.learner import Learner, Rollout
-from maestromotif.rl.metrics import Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
+from maestromotif.rl.metrics import RECENT, Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
 from maestromotif.rl.networks import SkillPolicy, spec_to_json
+from maestromotif.rl.schedules import WEIGHTED
+from maestromotif.rl.soundness import Watch
 from maestromotif.rl.vector import Games, make_games
 from maestromotif.skills import SkillSet
 
@@ -64,6 +67,7 @@ def train(
     progress: Callable[[float, str], None] = lambda fraction, text: None,
     on_update: Callable[[Metrics], None] = lambda metrics: None,
     reward_maker: str = "maestromotif.rl.build:load_rewards",
+    home: Path = Path(),
 ) -> None:
     """Train one network on all skills, or go on with what ``out`` holds.
 
@@ -77,16 +81,18 @@ def train(
         progress: fraction done and a short text, after every update.
         on_update: the metrics of every update.
         reward_maker: ``module:function`` that loads ``rewards_dir`` in the games' process.
+        home: the folder that ``config.schedule_file`` lies in.
 
     Raises:
         TrainingError: a loss is not a number, or a worker died. The error names the checkpoint that a resumed run starts from.
         ArtifactError: programs, rewards or checkpoints are missing or do not fit.
+        ConfigError: the stages of a hand-made curriculum are wrong.
         KeyboardInterrupt: after Ctrl-C, once the update in progress is finished and saved. A second Ctrl-C does not wait.
     """
     sources = programs_dir if isinstance(programs_dir, ScheduleSources) else read_sources(programs_dir)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        training = Training(domain, skills, sources, rewards_dir, config, out, seed, reward_maker, stack)
+        training = Training(domain, skills, sources, rewards_dir, config, out, seed, reward_maker, home, stack)
         stopped = stack.enter_context(_interruptible())
         while not training.finished:
             try:
@@ -116,12 +122,17 @@ class Training:
         out: Path,
         seed: int,
         reward_maker: str,
+        home: Path,
         stack: ExitStack,
     ) -> None:
         self.config, self.out = config, out
         self._skills, self._seed = skills, seed
         measures = domain.call_measures
         self._measured = tuple(skill.measure in measures for skill in skills)
+        measured = [skill.id for skill in skills if skill.measure in measures]
+        self._curriculum = make_curriculum(config, skills, measured, home)
+        if config.schedule != "program":
+            sources = replace(sources, maker=WEIGHTED)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.shape, seed=episode_seed(seed, 1) % 2**62).to(config.device)
         self._generators = {
@@ -132,11 +143,11 @@ class Training:
             {"spec": spec_to_json(domain.observation_spec), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed}
         )
         self.counters = Counters(
-            0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), self._shape
+            0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), {}, self._shape
         )
         self.last_saved: Path | None = None
         self._resume()
-        self._sound = True
+        self._watch = Watch()
         self._began = self._saved_at = time.monotonic()
         self._elapsed_before = self.counters.elapsed
         first = (self.counters.first_episodes + (0,) * config.games)[: config.games]
@@ -152,8 +163,11 @@ class Training:
             first_episodes=first,
             episode_steps=config.episode_steps,
         )
-        self.games: Games = make_games(spec, domain, config.groups, config.workers)
+        acting = prepare_acting(self.policy, config, config.games)
+        stack.callback(acting.buffer.close)
+        self.games: Games = make_games(spec, domain, config.groups, config.workers, acting)
         stack.callback(self.games.close)
+        self._guide()
         self._metrics_file = MetricsFile(out / METRICS, self.counters.steps)
         stack.callback(self._metrics_file.close)
         self._board = TensorBoard(out / "tensorboard", self.counters.steps) if config.tensorboard else None
@@ -161,7 +175,7 @@ class Training:
             stack.callback(self._board.close)
         self._learning = stack.enter_context(ThreadPoolExecutor(1, "learner")) if config.overlap else None
         self._pending: Rollout | None = None
-        self.collector = Collector(self.games, self.policy, config, self._generators["act"])
+        self.experience = Experience(self.games, self.policy, config, self._generators["act"], acting)
         self._counts = SkillCounts(self.games.arrays)
 
     def _resume(self) -> None:
@@ -178,8 +192,13 @@ class Training:
             )
         checkpoint.restore(tensors, self.policy, self.learner.optimiser, self._generators)
         self.counters = counters
+        self._curriculum.restore(counters.curriculum)
         self.last_saved = self.out / _CHECKPOINTS / f"checkpoint-{counters.steps:012d}.safetensors"
         _log.info("going on at step %d of %d", counters.steps, self.config.steps)
+
+    def _guide(self) -> None:
+        """Tell the games what the curriculum wants, while none of them steps, so that it reaches every game at the same moment."""
+        self.games.arrays.guidance[:] = [*self._curriculum.weights(), self._curriculum.whole()]
 
     @property
     def finished(self) -> bool:
@@ -193,12 +212,14 @@ class Training:
     def update(self) -> Metrics:
         """One round: play ``rollout`` steps of every game, learn from a rollout, write the metrics down."""
         began = time.perf_counter()
-        before = dict(self.collector.seconds)
+        before = dict(self.experience.seconds)
         losses, learning = self._overlapped() if self._learning is not None else self._alternating()
         self._check(losses)
         steps = self.config.rollout * self.config.games
         counts = self._counts.take()
         skills = skill_metrics(self._skills.ids, self._measured, counts)
+        self._curriculum.update(steps, skills)
+        self._guide()
         self._count(steps, skills)
         metrics: Metrics = {
             "update": self.counters.update,
@@ -207,11 +228,21 @@ class Training:
             "learning_rate": self.learner.optimiser.param_groups[0]["lr"],
             "episodes": int(counts["games"][0]),
             "episode_steps": float(counts["games"][1] / counts["games"][0]) if counts["games"][0] else None,
+            "switch_rate": float(counts["games"][4]) / steps,
             "faults": dict(self.games.faults()),
+            "curriculum": self._curriculum.describe(),
             "skills": skills,
         }
-        metrics["warnings"] = failure_signs(metrics, self.progress, self.counters.calls, self.counters.rewarded, self.policy.spec.actions)
-        seconds = {name: self.collector.seconds[name] - before[name] for name in before}
+        metrics["warnings"] = failure_signs(
+            metrics,
+            self.progress,
+            self.counters.calls,
+            self.counters.rewarded,
+            self.policy.spec.actions,
+            [*self._metrics_file.recent, metrics][-RECENT:],
+            [skill for skill, weight in zip(self._skills.ids, self._curriculum.weights(), strict=True) if not weight],
+        )
+        seconds = {name: self.experience.seconds[name] - before[name] for name in before}
         metrics["time"] = {
             "elapsed": self.counters.elapsed,
             "steps_per_second": steps / (time.perf_counter() - began),
@@ -229,21 +260,23 @@ class Training:
     def _alternating(self) -> tuple[dict[str, float], float]:
         """Play, then learn from it."""
         torch.set_num_threads(1)
-        return self._learn(self.collector.collect())
+        done = self._learn(self.experience.collect())
+        self.experience.sync()
+        return done
 
     def _overlapped(self) -> tuple[dict[str, float], float]:
         """Learn from the rollout before while the next is played. The copy that acts was taken before, so timing decides nothing."""
         assert self._learning is not None
         if self._pending is None:
             torch.set_num_threads(1)
-            self._pending = self.collector.collect()
+            self._pending = self.experience.collect()
         learning = self._learning.submit(self._learn, self._pending)
         try:
-            self._pending = self.collector.collect()
+            self._pending = self.experience.collect()
         finally:
             # Waited for in any case: nobody may save weights that are being changed.
             losses, seconds = learning.result()
-        self.collector.sync()
+        self.experience.sync()
         return losses, seconds
 
     def _learn(self, rollout: Rollout) -> tuple[dict[str, float], float]:
@@ -252,12 +285,11 @@ class Training:
         return self.learner.update(rollout, self.progress), time.perf_counter() - began
 
     def _check(self, losses: dict[str, float]) -> None:
-        if all(math.isfinite(value) for value in losses.values()):
-            return
-        self._sound = False
-        bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value))
-        start = f"a resumed run starts from {self.last_saved}" if self.last_saved else "nothing was saved before"
-        raise TrainingError(f"not a number in update {self.counters.update + 1}: {bad}; {start}", "Lower learning_rate or gradient_clip")
+        last = self.counters.steps + self.config.rollout * self.config.games >= self.config.steps
+        trouble = self._watch.look(losses, last)
+        if trouble:
+            start = f"a resumed run starts from {self.last_saved}" if self.last_saved else "nothing was saved before"
+            raise TrainingError(f"update {self.counters.update + 1}: {trouble}; {start}", "Lower learning_rate or gradient_clip")
 
     def _count(self, steps: int, skills: dict[str, Metrics]) -> None:
         old = self.counters
@@ -266,7 +298,7 @@ class Training:
         calls = {skill: old.calls.get(skill, 0.0) + values["calls"] for skill, values in skills.items()}
         rewarded = {skill: old.rewarded.get(skill, 0.0) + values["calls"] * (values["return"] or 0.0) for skill, values in skills.items()}
         elapsed = self._elapsed_before + time.monotonic() - self._began
-        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, self._shape)
+        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, self._curriculum.state(), self._shape)
 
     def text(self, metrics: Metrics) -> str:
         """A short line for a progress display."""
@@ -285,7 +317,7 @@ class Training:
 
     def save_if_sound(self) -> None:
         """After a failure of the games: the weights are those of the last update and worth keeping."""
-        if self._sound and self.counters.update:
+        if self._watch.sound and self.counters.update:
             self.save()
 
     def finish(self) -> None:

@@ -1,37 +1,64 @@
-"""All games behind one interface, in this process or in workers over shared memory. Both give the same trajectories."""
+"""All games behind one interface, in this process or in workers over shared memory. Both give the same trajectories.
+
+A worker that dies or hangs is replaced: its games begin their next episodes (in an evaluation, the same ones from the beginning), and
+the step that was lost counts as the cut of the call and the episode.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
+import logging
 from abc import ABC, abstractmethod
-from collections import Counter
-from typing import IO, Any
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
 
 from maestromotif import errors
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError, TrainingError
-from maestromotif.programs.sandbox import scrubbed_environment
-from maestromotif.rl.arrays import SharedBuffer, StepArrays
-from maestromotif.rl.build import GamesSpec, build_part, split
-from maestromotif.rl.episodes import EpisodeResult
+from maestromotif.rl.acting import ActingArrays, ActingSpec, RolloutArrays
+from maestromotif.rl.arrays import SharedBuffer, StepArrays, Where
+from maestromotif.rl.build import GamesSpec, build_part, first_episodes, split
+from maestromotif.rl.episodes import EpisodeResult, episode_seed
 from maestromotif.rl.games import SkillGames
+from maestromotif.rl.process import Lost, WorkerProcess
+from maestromotif.rl.resume import Played
+from maestromotif.types import EndCause
 
-__all__ = ["Games", "ParallelGames", "SerialGames", "make_games"]
+__all__ = ["Acting", "Games", "ParallelGames", "SerialGames", "make_games"]
 
-# A worker that says nothing for so long hangs (a step takes milliseconds; a slow start, with compilation, a minute or two).
-_PATIENCE = 300.0
+_PATIENCE, _RESTARTS = 60.0, 20
+# A worker that dies so often without playing a step in between will not do better the next time.
+_FRUITLESS = 3
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Room for acting.
+
+    Attributes:
+        buffer: holds ``arrays``.
+        by_workers: the workers act, with weights from the arrays; otherwise this process does.
+    """
+
+    spec: ActingSpec
+    buffer: SharedBuffer
+    arrays: ActingArrays
+    by_workers: bool
 
 
 class Games(ABC):
     """``num_games`` games in ``groups``; the games of a group step together.
 
     The network's side writes ``arrays.action`` of a group, calls ``send``, and reads the rest of the arrays after ``wait``.
+
+    Attributes:
+        restarts: how often a worker was replaced.
     """
 
     arrays: StepArrays
@@ -40,11 +67,23 @@ class Games(ABC):
     def __init__(self, spec: GamesSpec, num_groups: int) -> None:
         self.num_games = spec.num_games
         self.groups = split(spec.num_games, num_groups)
+        self.restarts = 0
         self._results: list[EpisodeResult] = []
 
     @abstractmethod
     def reset(self) -> None:
-        """Begin; to be called once, before the first ``send``."""
+        """Begin; this or ``replay`` is to be called once, before the first ``send``."""
+
+    @abstractmethod
+    def replay(self, played: Played) -> None:
+        """Begin with the episodes of the specification, and play them again up to where they were.
+
+        Whether they are there is for the caller to see: another version of an environment may go another way.
+        """
+
+    @abstractmethod
+    def renew(self, games: Sequence[int]) -> None:
+        """Begin the next episode in these games, in place of what they are playing."""
 
     @abstractmethod
     def send(self, group: int) -> None:
@@ -55,9 +94,13 @@ class Games(ABC):
         """Return when they have.
 
         Raises:
-            TrainingError: a worker died or hangs.
+            TrainingError: workers died or hung too often.
             MaestroError: whatever was raised in a worker.
         """
+
+    def play(self, number: int) -> None:
+        """Let workers that act play a rollout into the set ``number`` of ``ActingArrays.rollouts``; raises as ``wait`` does."""
+        raise NotImplementedError
 
     @abstractmethod
     def faults(self) -> Counter[str]:
@@ -81,7 +124,12 @@ class SerialGames(Games):
         self.arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
         self._parts: list[SkillGames] = [
             build_part(
-                spec, domain, self.arrays.part(group, games), range(games.start, games.stop), (group, num_groups), self._results_append
+                spec,
+                domain,
+                self.arrays.part(group, games),
+                range(games.start, games.stop),
+                first_episodes(spec, games, group, num_groups),
+                self._results_append,
             )
             for group, games in enumerate(self.groups)
         ]
@@ -92,6 +140,15 @@ class SerialGames(Games):
     def reset(self) -> None:
         for part in self._parts:
             part.reset()
+
+    def replay(self, played: Played) -> None:
+        for part, games in zip(self._parts, self.groups, strict=True):
+            mine = played.part(games)
+            part.replay(mine.lengths.tolist(), mine.actions, mine.given)
+
+    def renew(self, games: Sequence[int]) -> None:
+        for part, rows in zip(self._parts, self.groups, strict=True):
+            part.renew(_inside(games, rows))
 
     def send(self, group: int) -> None:
         self._parts[group].step()
@@ -107,164 +164,255 @@ class SerialGames(Games):
             part.close()
 
 
-class ParallelGames(Games):
-    """In worker processes: fresh interpreters without torch and without the secrets of this process's environment."""
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a worker is to do.
 
-    def __init__(self, spec: GamesSpec, domain: Domain, num_groups: int = 1, workers: int = 2) -> None:
+    Attributes:
+        kind: ``r`` reset, ``y`` replay, ``n`` renew, ``s`` step, ``p`` play a rollout, ``f`` tell faults.
+        group: whose games.
+        data: as the kind needs it.
+    """
+
+    kind: str
+    group: int = 0
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        return f"{self.kind}{self.group}".encode() + len(self.data).to_bytes(4, "little") + self.data
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One worker, in whichever process it lives at present.
+
+    Attributes:
+        parts: for each group, its index among all parts, and its games.
+        pending: orders without an answer, the oldest first.
+        ready: groups that have begun in the present process; any other begins, rather than steps, at its next order.
+        fruitless: processes in a row that ended before they had played a step.
+        blamed: for episodes of an evaluation, how often the process died while playing them.
+        left: for each group, what to play of an evaluation.
+    """
+
+    number: int
+    parts: list[tuple[int, slice]]
+    process: WorkerProcess | None = None
+    pending: deque[_Order] = field(default_factory=deque)
+    ready: set[int] = field(default_factory=set)
+    fruitless: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def order(self, order: _Order) -> None:
+        assert self.process is not None
+        self.pending.append(order)
+        self.process.send(order.encode())
+
+
+class ParallelGames(Games):
+    """In worker processes.
+
+    Args:
+        acting: where the workers act too.
+        patience: seconds without answer or progress after which a worker is replaced.
+        restarts: how many replacements there may be.
+    """
+
+    def __init__(
+        self,
+        spec: GamesSpec,
+        domain: Domain,
+        num_groups: int = 1,
+        workers: int = 2,
+        acting: Acting | None = None,
+        patience: float = _PATIENCE,
+        restarts: int = _RESTARTS,
+    ) -> None:
         super().__init__(spec, num_groups)
+        self._spec, self._domain, self._acting, self._patience, self._most_restarts = spec, domain, acting, patience, restarts
         # Every worker plays a share of every group; a worker without games would have nothing to do.
         workers = min(workers, min(group.stop - group.start for group in self.groups))
         shares = [[_shift(share, group.start) for share in split(group.stop - group.start, workers)] for group in self.groups]
-        parts = num_groups * workers
-        shape = (domain.observation_spec, spec.num_games, len(spec.skills), parts)
+        self._parts = num_groups * workers
+        shape = (domain.observation_spec, spec.num_games, len(spec.skills), self._parts)
         self._buffer = SharedBuffer(StepArrays.size(*shape))
         self.arrays = StepArrays.over(self._buffer.memory, *shape)
-        self._workers: list[_Worker] = []
+        # What was observed before a step: if the step is lost, it is the last that was seen of an episode.
+        self._before = {name: array.copy() for name, array in self.arrays.observation.items()}
+        self._lost_faults: Counter[str] = Counter()
+        self._done: set[int] = set()
+        self._blamed: Counter[int] = Counter()
+        self._workers = [
+            _Worker(number, [(group * workers + number, shares[group][number]) for group in range(num_groups)]) for number in range(workers)
+        ]
         try:
-            for number in range(workers):
-                mine = [
-                    {"part": group * workers + number, "games": [shares[group][number].start, shares[group][number].stop]}
-                    for group in range(num_groups)
-                ]
-                self._workers.append(_Worker(number, spec, self._buffer, parts, mine))
+            for worker in self._workers:
+                self._start(worker)
         except BaseException:
             self.close()
             raise
 
+    def _start(self, worker: _Worker) -> None:
+        """Give a worker a process."""
+        parts = [
+            {"part": part, "games": [games.start, games.stop], "episodes": self._next_episodes(part, games)} for part, games in worker.parts
+        ]
+        task: dict[str, Any] = {"spec": json.loads(self._spec.to_json()), "parts": self._parts, "mine": parts}
+        shared = [self._buffer.fd]
+        if self._acting is not None:
+            shared.append(self._acting.buffer.fd)
+            task["acting"] = {"fd": self._acting.buffer.fd, "size": self._acting.buffer.size, "spec": asdict(self._acting.spec)}
+        rows = [part for part, _ in worker.parts]
+        self.arrays.where[rows] = 0
+        worker.ready.clear()
+        worker.process = WorkerProcess(
+            [self._buffer.fd, self._buffer.size], task, shared, self._patience, lambda: self.arrays.where[rows].tobytes()
+        )
+
+    def _next_episodes(self, part: int, games: slice) -> list[int]:
+        """What a part is to play: the number of each game's first episode, or in an evaluation all episodes that are not done."""
+        first = first_episodes(self._spec, games, part, self._parts)
+        if self._spec.play is not None:
+            return [index for index in first if index not in self._done]
+        if not self.restarts:
+            return first
+        return np.maximum(first, self.arrays.episode[games] + 1).tolist()
+
     def reset(self) -> None:
+        self._all([_Order("r", group) for group in range(len(self.groups))])
+
+    def replay(self, played: Played) -> None:
         for worker in self._workers:
-            worker.send(b"r")
+            for group, (_, games) in enumerate(worker.parts):
+                worker.order(_Order("y", group, played.part(games).to_bytes()))
+        self._answers()
+
+    def renew(self, games: Sequence[int]) -> None:
         for worker in self._workers:
-            self._results += worker.receive()
+            for group, (_, mine) in enumerate(worker.parts):
+                worker.order(_Order("n", group, json.dumps(_inside(games, mine)).encode()))
+        self._answers()
 
     def send(self, group: int) -> None:
-        order = str(group).encode()
+        rows = self.groups[group]
+        for name, array in self.arrays.observation.items():
+            self._before[name][rows] = array[rows]
         for worker in self._workers:
-            worker.send(order)
+            worker.order(_Order("s", group))
 
     def wait(self, group: int) -> None:
         for worker in self._workers:
-            self._results += worker.receive()
+            self._answer(worker)
+
+    def play(self, number: int) -> None:
+        self._all([_Order("p", 0, bytes((number, 0, 0)))])
 
     def faults(self) -> Counter[str]:
-        total: Counter[str] = Counter()
+        self._all([_Order("f")])
+        return sum((worker.faults for worker in self._workers), self._lost_faults.copy())
+
+    def _all(self, orders: Sequence[_Order]) -> None:
+        """Give these orders to every worker, and wait until they are carried out."""
         for worker in self._workers:
-            worker.send(b"f")
-            worker.receive()
-            total.update(worker.faults)
-        return total
+            for order in orders:
+                worker.order(order)
+        self._answers()
+
+    def _answers(self) -> None:
+        for worker in self._workers:
+            while worker.pending:
+                self._answer(worker)
+
+    def _answer(self, worker: _Worker) -> None:
+        """Wait for the answer to a worker's oldest order, from whichever process gives it."""
+        while True:
+            assert worker.process is not None
+            try:
+                kind, message = worker.process.receive()
+            except Lost as lost:
+                self._replace(worker, str(lost))
+                continue
+            if kind != b"e":
+                break
+            if message["ours"]:
+                raise _remake(message)
+            self._replace(worker, f"ended with {message['error']}")
+        order = worker.pending.popleft()
+        if kind == b"f":
+            worker.faults = Counter(message)
+        elif kind == b"!":
+            for result in map(EpisodeResult.from_json, message):
+                self._done.add(result.index)
+                self._results.append(result)
+        if order.kind == "s":
+            if order.group not in worker.ready:
+                self._cut(worker.parts[order.group][1])
+            else:
+                worker.fruitless = 0
+        elif order.kind == "p":
+            worker.fruitless = 0
+        if order.kind != "f":
+            worker.ready.add(order.group)
+
+    def _cut(self, games: slice) -> None:
+        """A step was lost, and new episodes have begun in its place."""
+        arrays = self.arrays
+        arrays.reward[games] = 0
+        arrays.cause[games] = EndCause.CUT
+        for name, array in arrays.last.items():
+            array[games] = self._before[name][games]
+
+    def _replace(self, worker: _Worker, how: str) -> None:
+        """Start a process in place of one that is lost, and give it the orders that are due.
+
+        Raises:
+            TrainingError: this has happened too often.
+        """
+        assert worker.process is not None
+        worker.process.kill()
+        where, culprit = self._place(worker)
+        told = f"worker {worker.number} {how} ({where})"
+        played = any(self.arrays.where[part, 2] for part, _ in worker.parts) and bool(worker.ready)
+        worker.fruitless = worker.fruitless + 1 if not played else 0
+        remedy = "It may have run out of memory: try fewer games. The last checkpoint is kept, so the same command goes on from there"
+        if worker.fruitless >= _FRUITLESS:
+            raise TrainingError(f"{told}, the {_FRUITLESS}rd time running before it had finished a step", remedy)
+        if self.restarts >= self._most_restarts:
+            raise TrainingError(f"{told}, after {self.restarts} restarts of workers", remedy)
+        self._blame(culprit, how)
+        orders = [self._again(worker, order) for order in worker.pending]
+        worker.process.close()
+        self._lost_faults += worker.faults
+        worker.faults = Counter()
+        self.restarts += 1
+        self._start(worker)
+        worker.pending.clear()
+        for order in orders:
+            worker.order(order)
+        following = "episodes begin again" if self._spec.play else "games begin their next episodes"
+        _log.warning("%s; it was started again, and its %s", told, following)
+
+    def _again(self, worker: _Worker, order: _Order) -> _Order:
+        """The order that is due in place of one that was lost."""
+        if order.kind in "yn":
+            return _Order("r", order.group)
+        if order.kind != "p":
+            return order
+        assert self._acting is not None
+        number, first = order.data[0], int.from_bytes(order.data[1:], "little")
+        part, games = worker.parts[0]
+        rollout, begun = self._acting.arrays.rollouts[number], first
+        if worker.ready:
+            begun += int(self.arrays.where[part, 2]) - 
+        return order
+
+    def _place(self, worker: _Worker) -> tuple[str, int | None]:
+        ...
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.close()
+            if worker.process is not None:
+                worker.process.close()
         self._workers = []
         with contextlib.suppress(OSError):
             self._buffer.close()
-
-
-def make_games(spec: GamesSpec, domain: Domain, num_groups: int, workers: int) -> Games:
-    """Games in this process (``workers`` 0) or in workers."""
-    return ParallelGames(spec, domain, num_groups, workers) if workers else SerialGames(spec, domain, num_groups)
-
-
-def _shift(games: slice, by: int) -> slice:
-    return slice(games.start + by, games.stop + by)
-
-
-class _Worker:
-    """The near end of one worker process: a socket that carries one byte for each batch of steps."""
-
-    def __init__(self, number: int, spec: GamesSpec, buffer: SharedBuffer, parts: int, mine: list[dict[str, Any]]) -> None:
-        self._number = number
-        self.faults: dict[str, int] = {}
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
-        self._socket, far = socket.socketpair()
-        self._socket.settimeout(_PATIENCE)
-        command = [sys.executable, "-m", "maestromotif.rl.worker", str(far.fileno()), str(buffer.fd), str(buffer.size)]
-        with far:
-            self._process = subprocess.Popen(
-                command,
-                env=_environment(),
-                pass_fds=(far.fileno(), buffer.fd),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                # Ctrl-C in a terminal reaches the trainer alone, which then closes its workers in good order.
-                start_new_session=True,
-            )
-        task = json.dumps({"spec": json.loads(spec.to_json()), "parts": parts, "mine": mine}).encode()
-        self.send(b"%d\n" % len(task) + task)
-
-    def send(self, data: bytes) -> None:
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise self._dead() from error
-
-    def receive(self) -> list[EpisodeResult]:
-        """Wait for the answer to the oldest order; episodes that ended in it."""
-        try:
-            answer = self._socket.recv(1)
-        except TimeoutError as error:
-            raise TrainingError(
-                f"worker {self._number} has not answered for {_PATIENCE:.0f} s",
-                "A program or the environment may hang; the last checkpoint is kept, so the same command goes on from there",
-            ) from error
-        except OSError as error:
-            raise self._dead() from error
-        if answer == b".":
-            return []
-        if not answer:
-            raise self._dead()
-        message = json.loads(self._exactly(int.from_bytes(self._exactly(4), "little")))
-        if answer == b"e":
-            raise _remake(message)
-        if answer == b"f":
-            self.faults = message
-            return []
-        return [EpisodeResult.from_json(result) for result in message]
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            more = self._socket.recv(count - len(data))
-            if not more:
-                raise self._dead()
-            data += more
-        return data
-
-    def _dead(self) -> TrainingError:
-        code: int | None = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(timeout=5)
-        self._errors.seek(0)
-        lines = self._errors.read()[-4000:].decode(errors="replace").strip().splitlines()
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        said = f"; its last words: {lines[-1]}" if lines else ""
-        remedy = "It may have run out of memory: try fewer games. The last checkpoint is kept, so the same command goes on from there"
-        return TrainingError(f"worker {self._number} {how}{said}", remedy)
-
-    def close(self) -> None:
-        """End the process: first by closing the line, then by force."""
-        self._socket.close()
-        try:
-            self._process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
-
-
-def _environment() -> dict[str, str]:
-    """Without secrets, with one thread for each library, and with this process's import path."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    return {**scrubbed_environment(), **one, "PYTHONPATH": path}
-
-
-def _remake(message: dict[str, str]) -> Exception:
-    """An exception of a worker, as it was raised there if it is one of ours."""
-    kind = getattr(errors, message["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, MaestroError):
-        return kind(message["problem"], message["remedy"])
-    return RuntimeError(f"in a worker: {message['traceback']}")

@@ -8,10 +8,14 @@ import sys
 import traceback
 from typing import Any
 
+from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
+from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector
+from maestromotif.rl.actors import make_actor
 from maestromotif.rl.arrays import SharedBuffer, StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, load_part_domain
 from maestromotif.rl.episodes import EpisodeResult
+from maestromotif.rl.games import SkillGames
 
 __all__ = ["main"]
 
@@ -48,11 +52,15 @@ def _serve(line: socket.socket, buffer: SharedBuffer) -> None:
         )
         for mine in task["mine"]
     ]
+    collector = _collector(task["acting"], domain, spec, groups[0], arrays, task["mine"][0]) if "acting" in task else None
     try:
         while order := line.recv(1):
             if order == b"r":
                 for games in groups:
                     games.reset()
+            elif order in (b"p", b"q"):
+                assert collector is not None
+                collector.collect(order[0] - ord("p"))
             elif order == b"f":
                 counts: dict[str, int] = {}
                 for games in groups:
@@ -70,6 +78,32 @@ def _serve(line: socket.socket, buffer: SharedBuffer) -> None:
     finally:
         for games in groups:
             games.close()
+
+
+class _Here:
+    """The games of one part as ``Collector`` wants them."""
+
+    def __init__(self, part: SkillGames, arrays: StepArrays) -> None:
+        self.arrays, self.groups, self._part = arrays, [slice(0, len(arrays.action))], part
+
+    def send(self, group: int) -> None:
+        self._part.step()
+
+    def wait(self, group: int) -> None:
+        return None
+
+
+def _collector(
+    acting: dict[str, Any], domain: Domain, spec: GamesSpec, part: SkillGames, arrays: StepArrays, mine: dict[str, Any]
+) -> Collector:
+    """The network acts here: with memory and weights that are shared with the trainer."""
+    described = ActingSpec(**acting["spec"])
+    observed = domain.observation_spec
+    buffer = SharedBuffer(acting["size"], acting["fd"])
+    games = slice(*mine["games"])
+    views = ActingArrays.over(buffer.memory, described.layout(observed, spec.num_games)).part(games)
+    actor = make_actor(observed, described.skills, described.network, views.weights)
+    return Collector(_Here(part, arrays.part(mine["part"], games)), actor, views, described)
 
 
 def _read_task(line: socket.socket) -> dict[str, Any] | None:
