@@ -161,17 +161,17 @@ def test_balance_moves_weight_to_rare_skills() -> None:
         assert weights.mean() == pytest.approx(1, rel=1e-4)
 
 
-_LEARNS: dict[str, Any] = {"steps": 16_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32}
+LEARNS: dict[str, Any] = {"steps": 16_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32}
 
 
-def _success(metrics: list[dict[str, Any]]) -> float:
+def success(metrics: list[dict[str, Any]]) -> float:
     found = [line["skills"][skill]["success"] for line in metrics[-4:] for skill in ("go_left", "go_right")]
     return float(np.mean([rate for rate in found if rate is not None]))
 
 
 @pytest.mark.parametrize("core", ["gru", "ff"])
 def test_bfloat16_learns(tmp_path: Path, core: str) -> None:
-    assert _success(_train(tmp_path, precision="bfloat16", core=core, **_LEARNS)) > 0.9
+    assert success(_train(tmp_path, precision="bfloat16", core=core, **LEARNS)) > 0.9
     weights = SkillPolicy.load(tmp_path / "policy.safetensors").state_dict()
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
 
@@ -187,7 +187,7 @@ def test_bfloat16_is_near_float32_and_only_where_it_is_asked_for(core: str) -> N
 
 
 def test_vtrace_learns_with_overlap(tmp_path: Path) -> None:
-    assert _success(_train(tmp_path, vtrace="on", overlap=True, **_LEARNS)) > 0.9
+    assert success(_train(tmp_path, vtrace="on", overlap=True, **LEARNS)) > 0.9
 
 
 def test_what_cannot_be_compiled_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,8 @@ from maestromotif.types import RewardInput
 REWARDS = f"{__name__}:corridor_rewards"
 STEP_REWARDS = f"{__name__}:step_rewards"
 BROKEN_REWARDS = f"{__name__}:broken_rewards"
+HUGE_REWARDS = f"{__name__}:huge_rewards"
+ENDLESS_REWARDS = f"{__name__}:endless_rewards"
 
 _SIDES = {"go_left": 1, "go_right": 2}
 
@@ -49,12 +51,29 @@ class _NotANumber(CorridorRewards):
         return [float("nan")] * len(self._signs)
 
 
+class _Scaled(CorridorRewards):
+    def __init__(self, skills: SkillSet, scale: float) -> None:
+        super().__init__(skills)
+        self._scale = scale
+
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
+        return [self._scale * reward for reward in super().rewards(key, make_input)]
+
+
 def corridor_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
     return CorridorRewards(skills)
 
 
 def step_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
     return _StepRewards(skills)
+
+
+def huge_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
+    return _Scaled(skills, 1e20)
+
+
+def endless_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:
+    return _Scaled(skills, 1e300)
 
 
 def broken_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:

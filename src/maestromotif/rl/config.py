@@ -15,6 +15,8 @@ _SIZES: dict[str, dict[str, Any]] = {
     "light": {"features": 256, "hidden": 256, "core": "lstm"},
     "reference": {"features": 512, "hidden": 512, "core": "gru"},
 }
+# Values that stand for those.
+_LEFT_TO_NETWORK = {"features": 0, "hidden": 0, "core": "auto"}
 
 
 class NetworkConfig(BaseModel):
@@ -52,8 +54,8 @@ class NetworkConfig(BaseModel):
         """What is not given, or left to the network, follows from the network's name."""
         if not isinstance(values, dict) or values.get("network", "small") not in _SIZES:
             return values
-        left = {name for name, value in values.items() if (name in ("features", "hidden") and value == 0) or (name == "core" and value == "auto")}
-        return {**_SIZES[values.get("network", "small")], **{name: value for name, value in values.items() if name not in left}}
+        given = {name: value for name, value in values.items() if value != _LEFT_TO_NETWORK.get(name, ...)}
+        return {**_SIZES[values.get("network", "small")], **given}
 
 
 class TrainConfig(NetworkConfig):
@@ -104,7 +106,7 @@ class TrainConfig(NetworkConfig):
         '"flow" goes on with the next skill.',
     )
     vtrace: Literal["auto", "on", "off"] = Field(
-        default="auto", description='Correct returns for weights that have changed since acting; "auto": with overlap.'
+        default="auto", description='Correct returns for weights that have changed since acting; "auto": by more than one update.'
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description='Of the products while learning; "auto": bfloat16 on a GPU that has it.'

@@ -214,7 +214,7 @@ def moments(
     sums[1] = np.bincount(index, flat, num_skills)
     counts, sums_of_values = total(sums)
     means = sums_of_values / np.maximum(counts, 1)
-    squares = total(np.bincount(index, np.square(flat - means[index]), num_skills))
+    squares = total(np.bincount(index, np.square(flat - means[index]), num_skills).astype(np.float64))
     return counts, means, np.sqrt(squares / np.maximum(counts, 1))
 
 

@@ -84,7 +84,7 @@ def train(
         home: the folder that ``config.schedule_file`` lies in.
 
     Raises:
-        TrainingError: a loss is not a number, or a worker died. The error names the checkpoint that a resumed run starts from.
+        TrainingError: a loss is not a number or explodes, or a worker died. The error names the checkpoint that a resumed run starts from.
         ArtifactError: programs, rewards or checkpoints are missing or do not fit.
         ConfigError: the stages of a hand-made curriculum are wrong.
         KeyboardInterrupt: after Ctrl-C, once the update in progress is finished and saved. A second Ctrl-C does not wait.
@@ -103,7 +103,7 @@ def train(
             on_update(metrics)
             progress(training.progress, training.text(metrics))
             if stopped():
-                training.save()
+                training.save_if_sound()
                 raise KeyboardInterrupt
             training.save_if_due()
         training.finish()
@@ -282,14 +282,14 @@ class Training:
     def _learn(self, rollout: Rollout) -> tuple[dict[str, float], float]:
         began = time.perf_counter()
         torch.set_num_threads(self.config.threads)
-        return self.learner.update(rollout, self.progress), time.perf_counter() - began
+        return self.learner.update(rollout, self.progress, age=int(self.config.overlap)), time.perf_counter() - began
 
     def _check(self, losses: dict[str, float]) -> None:
         last = self.counters.steps + self.config.rollout * self.config.games >= self.config.steps
-        trouble = self._watch.look(losses, last)
+        trouble = self._watch.look(losses, self.counters.update + 1, last)
         if trouble:
             start = f"a resumed run starts from {self.last_saved}" if self.last_saved else "nothing was saved before"
-            raise TrainingError(f"update {self.counters.update + 1}: {trouble}; {start}", "Lower learning_rate or gradient_clip")
+            raise TrainingError(f"{trouble}; {start}", "Lower learning_rate or gradient_clip")
 
     def _count(self, steps: int, skills: dict[str, Metrics]) -> None:
         old = self.counters
@@ -297,8 +297,8 @@ class Training:
         following = tuple(int(number) + 1 for number in self.games.arrays.episode)
         calls = {skill: old.calls.get(skill, 0.0) + values["calls"] for skill, values in skills.items()}
         rewarded = {skill: old.rewarded.get(skill, 0.0) + values["calls"] * (values["return"] or 0.0) for skill, values in skills.items()}
-        elapsed = self._elapsed_before + time.monotonic() - self._began
-        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, self._curriculum.state(), self._shape)
+        elapsed, curriculum = self._elapsed_before + time.monotonic() - self._began, self._curriculum.state()
+        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, curriculum, self._shape)
 
     def text(self, metrics: Metrics) -> str:
         """A short line for a progress display."""
@@ -312,11 +312,11 @@ class Training:
         self._saved_at = time.monotonic()
 
     def save_if_due(self) -> None:
-        if time.monotonic() - self._saved_at >= self.config.checkpoint_seconds:
+        if self._watch.sound and time.monotonic() - self._saved_at >= self.config.checkpoint_seconds:
             self.save()
 
     def save_if_sound(self) -> None:
-        """After a failure of the games: the weights are those of the last update and worth keeping."""
+        """Write a checkpoint, unless the last update was not sound. After a failure of the games, the weights are those of that update."""
         if self._watch.sound and self.counters.update:
             self.save()
 
