@@ -13,7 +13,7 @@ from torch.nn.functional import embedding_bag
 from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, ObservationSpec
 from maestromotif.errors import ArtifactError
 from maestromotif.rl.config import NetworkConfig, TrainConfig
-from maestromotif.rl.gru import gru_sequence
+from maestromotif.rl.cores import gru_sequence
 from maestromotif.rl.kernels import bag_sum
 from maestromotif.rl.learner import Learner, Rollout, ppo_losses
 from maestromotif.rl.networks import SkillPolicy

@@ -3,62 +3,93 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, ObservationSpec
+from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, Grid, ObservationSpec
 from maestromotif.errors import ArtifactError
+from maestromotif.files import write_atomically
+from maestromotif.rl.conditioning import Film, Generated, HyperNetwork
 from maestromotif.rl.config import NetworkConfig
-from maestromotif.rl.gru import gru_sequence, gru_step
+from maestromotif.rl.cores import gru_sequence, gru_step, lstm_sequence, lstm_step
+from maestromotif.rl.encoders import LightEncoder, ReferenceEncoder, normal
+from maestromotif.rl.grouped import Rows, linear
 from maestromotif.rl.kernels import bag_sum
 
 __all__ = ["SkillPolicy", "spec_from_json", "spec_to_json"]
 
 _FORBIDDEN = -1e9
+_ENCODERS: Mapping[str, type[LightEncoder | ReferenceEncoder]] = {"light": LightEncoder, "reference": ReferenceEncoder}
+_GATES = {"gru": 3, "lstm": 4, "ff": 1}
 
 
 class SkillPolicy(nn.Module):
-    """Features of all bags, the dense vector and the skill are summed into one layer; a core follows; then logits and a value.
+    """Features of all bags, the dense vector, what an encoder sees in grids and texts, and a row for the skill are summed into one layer;
+    a core follows; then logits and a value.
 
     Beside the core, every skill has a linear map of its own from the bags named in ``spec.skip`` to the logits, zero at first:
     simple associations (this sign, that action) are learned in it within a few thousand steps. The value is one output for each
     skill, in units of that skill's returns (``value_scale``), so that skills with large rewards do not drown those with small ones.
 
+    ``config.conditioning`` says what else depends on the skill: see ``conditioning.py`` for ``"film"`` and ``"hypernetwork"``;
+    with ``"multihead"`` the heads do and nothing before them; with ``"separate"`` everything does, and a row is computed with the
+    weights of its own skill only. Weights that every skill has of its own are ``[K, ...]``, tables of bags ``[K * size, ...]``.
+
     Args:
-        spec: what is observed.
+        spec: what is observed, ``Domain.observation_for(config.network)``.
         skills: ids, in the order of their indices.
-        config: sizes.
+        config: sizes and kinds.
         seed: of the initial weights.
 
-    Shapes: ``N`` games, ``T`` steps, ``A`` actions, ``H`` width of the core. Observations are tensors by the names of
-    ``spec.layout()``, integer bags as int32.
+    Shapes: ``N`` games, ``T`` steps, ``A`` actions, ``M`` width of the memory (``H``, the width of the core, for a GRU; ``2 H`` for
+    an LSTM). Observations are tensors by the names of ``spec.layout()``, integer bags as int32.
+
+    Raises:
+        ValueError: the network cannot read this observation.
     """
 
     def __init__(self, spec: ObservationSpec, skills: Sequence[str], config: NetworkConfig | None = None, seed: int = 0) -> None:
         super().__init__()
         self.spec, self.skills, self.config = spec, tuple(skills), config or NetworkConfig()
+        config, count, actions, width = self.config, len(self.skills), spec.actions, self.config.features
+        encoder = _ENCODERS.get(config.network)
+        if encoder is None and (spec.grids or spec.texts):
+            raise ValueError(f"the network {config.network!r} cannot read grids or texts")
+        # The light network without memory has nothing between its first layer and its heads.
+        hidden = 0 if config.network == "light" and config.core == "ff" else config.hidden
         generator = torch.Generator().manual_seed(seed)
-        width, hidden, actions, count = self.config.features, self.config.hidden, spec.actions, len(self.skills)
+        separate = config.conditioning == "separate"
+        own = (count,) if separate else ()  # leading axis of weights that every skill has of its own
+        copies = count if separate else 1
         active = sum(bag.length for bag in spec.bags.values()) + 1
-        self.bags = nn.ParameterDict({name: _normal(generator, active**-0.5, bag.size, width) for name, bag in spec.bags.items()})
-        self.dense = nn.Parameter(_normal(generator, max(1, spec.dense) ** -0.5, spec.dense, width)) if spec.dense else None
-        self.skill = _normal(generator, 0.5, count, width)
-        recurrent = self.config.core == "gru"
-        gates = 3 if recurrent else 1
-        self.core_in = _normal(generator, (1 if recurrent else 2**0.5) * width**-0.5, gates * hidden, width)
-        self.core_in_bias = nn.Parameter(torch.zeros(gates * hidden))
-        self.core_back = _normal(generator, hidden**-0.5, gates * hidden, hidden) if recurrent else None
-        self.core_back_bias = nn.Parameter(torch.zeros(gates * hidden)) if recurrent else None
+        self.bags = nn.ParameterDict({name: normal(generator, active**-0.5, copies * bag.size, width) for name, bag in spec.bags.items()})
+        plain = spec.dense and not (encoder is not None and encoder.takes_dense)
+        self.dense = normal(generator, spec.dense**-0.5, *own, spec.dense, width) if plain else None
+        self.encoders = nn.ModuleList([encoder(spec, width, generator) for _ in range(copies)] if encoder is not None else [])
+        # The row that is added for the skill; one for all where the first layer does not know it, or knows it otherwise.
+        self.skill = normal(generator, 0.5, 1 if config.conditioning in ("multihead", "hypernetwork") else count, width)
+        recurrent = config.core != "ff"
+        gates = _GATES[config.core] * hidden
+        scale = (1 if recurrent else 2**0.5) * width**-0.5
+        self.core_in = normal(generator, scale, *own, gates, width) if hidden else None
+        self.core_in_bias = nn.Parameter(torch.zeros(*own, gates)) if hidden else None
+        self.core_back = normal(generator, hidden**-0.5, *own, gates, hidden) if recurrent else None
+        self.core_back_bias = nn.Parameter(torch.zeros(*own, gates)) if recurrent else None
         # Heads read the first layer too: what needs no memory need not pass through it.
-        self.head = _normal(generator, 0.01 * (width + hidden) ** -0.5, actions + count, width + hidden)
-        self.head_bias = nn.Parameter(torch.zeros(actions + count))
+        heads = (count,) if separate or config.conditioning == "multihead" else ()
+        values = count if config.conditioning in ("onehot", "film") else 1
+        self.head = normal(generator, 0.01 * (width + hidden) ** -0.5, *heads, actions + values, width + hidden)
+        self.head_bias = nn.Parameter(torch.zeros(*heads, actions + values))
+        self.film = Film(count, width, hidden) if config.conditioning == "film" else None
+        generated = config.conditioning == "hypernetwork"
+        self.hyper = HyperNetwork(count, width, (actions + 1, width + hidden), generator) if generated else None
         self.skips = nn.ParameterDict({name: nn.Parameter(torch.zeros(count * spec.bags[name].size, actions)) for name in spec.skip})
         # Of returns, in units of reward; and what a call is worth at its beginning. The learner keeps them.
         self.value_mean: Tensor
@@ -70,8 +101,8 @@ class SkillPolicy(nn.Module):
         self.register_buffer("value_start", torch.zeros(count))
         self.register_buffer("value_seen", torch.zeros(count))
         with torch.no_grad():
-            for name, _ in self.padded():
-                self.get_parameter(name)[0] = 0
+            for name, size in self.padded():
+                self.get_parameter(name)[::size] = 0
 
     def padded(self) -> list[tuple[str, int]]:
         """Parameters whose rows 0, s, 2s ... stand for padding and must stay zero, each with its s."""
@@ -82,9 +113,14 @@ class SkillPolicy(nn.Module):
     def device(self) -> torch.device:
         return self.skill.device
 
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that are learned."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def initial(self, count: int) -> Tensor:
-        """Empty memory, ``[count, H]``; width 0 where the core has none."""
-        width = self.config.hidden if self.core_back is not None else 0
+        """Empty memory, ``[count, M]``; width 0 where the core has none."""
+        width = {"gru": 1, "lstm": 2, "ff": 0}[self.config.core] * self.config.hidden
         return torch.zeros(count, width, device=self.device)
 
     def step(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,18 +129,20 @@ class SkillPolicy(nn.Module):
         Args:
             observation: arrays ``[N, ...]``.
             skill: int64 ``[N]``.
-            memory: ``[N, H]``, already emptied where it is to be forgotten.
+            memory: ``[N, M]``, already emptied where it is to be forgotten.
 
         Returns:
             logits ``[N, A]`` (forbidden actions very low), value ``[N]`` in units of reward, new memory.
         """
-        features = self._features(observation, skill)
-        core = torch.addmm(self.core_in_bias, features, self.core_in.t())
-        if self.core_back is not None and self.core_back_bias is not None:
-            core = memory = gru_step(core, torch.addmm(self.core_back_bias, memory, self.core_back.t()), memory)
-        else:
-            core = torch.relu(core)
-        logits, value = self._heads(features, core, observation, skill)
+        rows, made = self._rows(skill), self._made()
+        features = self._features(observation, skill, rows, made)
+        core = self._core_inputs(features, rows)
+        if core is not None and self.core_back is not None and self.core_back_bias is not None:
+            width = self.config.hidden
+            back = linear(memory[:, :width], self.core_back, self.core_back_bias, rows)
+            memory = (lstm_step if self.config.core == "lstm" else gru_step)(core, back, memory)
+            core = memory[:, :width]
+        logits, value = self._heads(features, core, observation, skill, rows, made)
         return logits, self.to_reward_units(value, skill), memory
 
     def sequence(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +151,7 @@ class SkillPolicy(nn.Module):
         Args:
             observation: arrays ``[N, T, ...]``.
             skill: int64 ``[N, T]``.
-            memory: ``[N, H]`` before the first step.
+            memory: ``[N, M]`` before the first step.
             keep: float ``[N, T]``, 0 where the memory is emptied before the step.
 
         Returns:
@@ -122,44 +160,93 @@ class SkillPolicy(nn.Module):
         count, steps = skill.shape
         flat = {name: array.reshape(steps * count, -1) for name, array in observation.items()}
         skills = skill.reshape(-1)
-        features = self._features(flat, skills)
-        core = torch.addmm(self.core_in_bias, features, self.core_in.t())
-        if self.core_back is not None and self.core_back_bias is not None:
-            core = gru_sequence(core.view(count, steps, -1), memory, keep, self.core_back, self.core_back_bias).reshape(steps * count, -1)
-        else:
-            core = torch.relu(core)
-        return self._heads(features, core, flat, skills)
+        rows, made = self._rows(skills), self._made()
+        features = self._features(flat, skills, rows, made)
+        core = self._core_inputs(features, rows)
+        if core is not None and self.core_back is not None and self.core_back_bias is not None:
+            run = lstm_sequence if self.config.core == "lstm" else gru_sequence
+            whose = skill if self.core_back.dim() == 3 else None
+            core = run(core.view(count, steps, -1), memory, keep, self.core_back, self.core_back_bias, whose).reshape(steps * count, -1)
+        return self._heads(features, core, flat, skills, rows, made)
 
     def to_reward_units(self, value: Tensor, skill: Tensor) -> Tensor:
         """Normalised values of skills, in units of reward."""
         return value * self.value_scale[skill] + self.value_mean[skill]
 
-    def _features(self, observation: Mapping[str, Tensor], skill: Tensor) -> Tensor:
-        total = self.skill[skill]
-        for name, table in self.bags.items():
-            total = total + bag_sum(table, observation[name])
-        if self.dense is not None:
-            total = torch.addmm(total, observation[DENSE], self.dense)
-        return torch.relu(total)
+    def _rows(self, skill: Tensor) -> Rows | None:
+        """Which rows belong to which skill, where some weights belong to skills."""
+        return None if self.config.conditioning in ("onehot", "film") else Rows.of(skill, len(self.skills))
 
-    def _heads(self, features: Tensor, core: Tensor, observation: Mapping[str, Tensor], skill: Tensor) -> tuple[Tensor, Tensor]:
-        actions = self.spec.actions
-        outputs = torch.addmm(self.head_bias, torch.cat([features, core], 1), self.head.t())
-        logits = outputs[:, :actions]
-        value = outputs[:, actions:].gather(1, skill[:, None])[:, 0]
-        for name, table in self.skips.items():
-            # Padding (index 0) stays index 0, which is the padding row of the first skill.
+    def _made(self) -> Generated | None:
+        return self.hyper(self.head, self.head_bias) if self.hyper is not None else None
+
+    def _features(self, observation: Mapping[str, Tensor], skill: Tensor, rows: Rows | None, made: Generated | None) -> Tensor:
+        """The first layer, ``[N, W]``."""
+        row = self.skill[skill] if len(self.skill) == len(self.skills) else self.skill
+        if self.film is not None:
+            seen = self._add_seen(torch.zeros_like(row), observation, skill, rows)
+            return torch.relu(row + self.film.features(seen, skill))
+        if made is None or rows is None:
+            return torch.relu(self._add_seen(row, observation, skill, rows))
+        return made.adapt(torch.relu(self._add_seen(row + made.shift[skill], observation, skill, rows)), rows)
+
+    def _add_seen(self, total: Tensor, observation: Mapping[str, Tensor], skill: Tensor, rows: Rows | None) -> Tensor:
+        """Add what is observed, ``[N, W]``, to something that has that shape or one row."""
+        separate = self.config.conditioning == "separate"
+        for name, table in self.bags.items():
             indices = observation[name]
-            shift = (skill * self.spec.bags[name].size).to(indices.dtype)[:, None]
-            logits = logits + bag_sum(table, torch.where(indices > 0, indices + shift, 0))
+            total = total + bag_sum(table, self._own(indices, skill, name) if separate else indices)
+        if self.dense is not None:
+            if separate:
+                weight = self.dense.transpose(1, 2)
+                total = total + linear(observation[DENSE], weight, weight.new_zeros(()).expand(weight.shape[:2]), rows)
+            else:
+                total = torch.addmm(total, observation[DENSE], self.dense)
+        if len(self.encoders) > 1:
+            assert rows is not None
+            read = {name: observation[name] for name in (*self.spec.grids, *self.spec.texts, *((DENSE,) if self.spec.dense else ()))}
+            total = total + rows.map(lambda index, mine: self.encoders[index](mine), read)
+        elif len(self.encoders):
+            total = total + self.encoders[0](observation)
+        return total
+
+    def _own(self, indices: Tensor, skill: Tensor, name: str) -> Tensor:
+        """Indices of a bag within a table of all skills. Padding (index 0) stays index 0, the padding row of the first skill."""
+        shift = (skill * self.spec.bags[name].size).to(indices.dtype)[:, None]
+        return torch.where(indices > 0, indices + shift, 0)
+
+    def _core_inputs(self, features: Tensor, rows: Rows | None) -> Tensor | None:
+        """What goes into the gates of the core, or the core itself where it has no memory; None where there is no core."""
+        if self.core_in is None or self.core_in_bias is None:
+            return None
+        inputs = linear(features, self.core_in, self.core_in_bias, rows)
+        return torch.relu(inputs) if self.core_back is None else inputs
+
+    def _heads(
+        self,
+        features: Tensor,
+        core: Tensor | None,
+        observation: Mapping[str, Tensor],
+        skill: Tensor,
+        rows: Rows | None,
+        made: Generated | None,
+    ) -> tuple[Tensor, Tensor]:
+        actions = self.spec.actions
+        if core is not None:
+            core = self.film.core(core, skill) if self.film is not None else core
+            features = torch.cat([features, core], 1)
+        weight, bias = (self.head, self.head_bias) if made is None else (made.head, made.head_bias)
+        outputs = linear(features, weight, bias, rows)
+        logits = outputs[:, :actions]
+        value = outputs[:, actions:].gather(1, skill[:, None])[:, 0] if weight.dim() == 2 else outputs[:, actions]
+        for name, table in self.skips.items():
+            logits = logits + bag_sum(table, self._own(observation[name], skill, name))
         return logits.masked_fill(observation[ACTION_MASK] == 0, _FORBIDDEN), value
 
     def save(self, path: Path) -> None:
         """Write ``path`` (safetensors) with the shape of the network in its metadata."""
         metadata = {"policy": json.dumps({"spec": spec_to_json(self.spec), "skills": self.skills, "config": self.config.model_dump()})}
-        temporary = path.with_name(path.name + ".partial")
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}, temporary, metadata)
-        os.replace(temporary, path)
+        write_atomically(path, to_bytes({name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}, metadata))
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Self:
@@ -180,17 +267,19 @@ class SkillPolicy(nn.Module):
         return policy.to(device)
 
 
-def _normal(generator: torch.Generator, scale: float, *shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.randn(*shape, generator=generator) * scale)
-
-
 def spec_to_json(spec: ObservationSpec) -> dict[str, Any]:
     """Plain values; ``spec_from_json`` takes them back."""
     bags = {name: [bag.size, bag.length] for name, bag in spec.bags.items()}
-    return {"bags": bags, "dense": spec.dense, "actions": spec.actions, "skip": list(spec.skip)}
+    found = {"bags": bags, "dense": spec.dense, "actions": spec.actions, "skip": list(spec.skip)}
+    if spec.grids:
+        found["grids"] = {name: [grid.height, grid.width, grid.size] for name, grid in spec.grids.items()}
+    if spec.texts:
+        found["texts"] = dict(spec.texts)
+    return found
 
 
 def spec_from_json(values: Mapping[str, Any]) -> ObservationSpec:
     """From what ``spec_to_json`` gave."""
     bags = {name: Bag(*shape) for name, shape in values["bags"].items()}
-    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]))
+    grids = {name: Grid(*shape) for name, shape in values.get("grids", {}).items()}
+    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]), grids, values.get("texts", {}))
