@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import torch
@@ -13,7 +12,8 @@ from torch.nn.functional import embedding_bag
 from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, ObservationSpec
 from maestromotif.errors import ArtifactError
 from maestromotif.rl.config import NetworkConfig, TrainConfig
-from maestromotif.rl.cores import gru_sequence
+from maestromotif.rl.cores import gru_sequence, gru_step, lstm_sequence, lstm_step
+from maestromotif.rl.grouped import Rows, linear
 from maestromotif.rl.kernels import bag_sum
 from maestromotif.rl.learner import Learner, Rollout, ppo_losses
 from maestromotif.rl.networks import SkillPolicy
@@ -46,24 +46,69 @@ def _awake(policy: SkillPolicy) -> SkillPolicy:
     return policy
 
 
-def test_gru_over_time_equals_a_cell_in_a_loop() -> None:
+def _cells(kind: str, count: int, width: int) -> list[torch.nn.GRUCell | torch.nn.LSTMCell]:
     torch.manual_seed(0)
+    return [(torch.nn.LSTMCell if kind == "lstm" else torch.nn.GRUCell)(3, width).double() for _ in range(count)]
+
+
+def _our_order(kind: str, gates: Tensor) -> Tensor:
+    """Torch's LSTM has its gates in the order input, forget, new, output; ours has new last."""
+    if kind == "gru":
+        return gates
+    enter, stay, new, leave = gates.chunk(4)
+    return torch.cat([enter, stay, leave, new])
+
+
+@pytest.mark.parametrize("skills", [1, 3])
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_recurrence_over_time_equals_cells_in_a_loop(kind: str, skills: int) -> None:
     games, steps, width = 4, 9, 5
-    cell = torch.nn.GRUCell(3, width).double()
+    cells = _cells(kind, skills, width)
     x = torch.randn(games, steps, 3, dtype=torch.float64)
-    memory = torch.randn(games, width, dtype=torch.float64)
+    memory = torch.randn(games, width * (2 if kind == "lstm" else 1), dtype=torch.float64)
     keep = (torch.rand(games, steps) > 0.3).double()
+    skill = torch.randint(skills, (games, steps))
     weights = torch.randn(games, steps, width, dtype=torch.float64)
-    state, slow = memory, []
-    for step in range(steps):
-        state = cell(x[:, step], state * keep[:, step, None])
-        slow.append(state)
-    expected = torch.stack(slow, 1)
-    wanted = torch.autograd.grad((expected * weights).sum(), list(cell.parameters()))
-    inputs = x @ cell.weight_ih.t() + cell.bias_ih
-    found = gru_sequence(inputs, memory, keep, cell.weight_hh, cell.bias_hh)
+    expected = torch.zeros(games, steps, width, dtype=torch.float64)
+    for game in range(games):
+        state = memory[game : game + 1]
+        for step in range(steps):
+            state = state * keep[game, step]
+            before = tuple(state.chunk(2, 1)) if kind == "lstm" else state
+            after = cells[int(skill[game, step])](x[game : game + 1, step], before)
+            state = torch.cat(after, 1) if kind == "lstm" else after
+            expected[game, step] = state[0, :width]
+    parameters = [parameter for cell in cells for parameter in cell.parameters()]
+    wanted = torch.autograd.grad((expected * weights).sum(), parameters)
+    into = torch.stack([_our_order(kind, cell.weight_ih) for cell in cells])
+    into_bias = torch.stack([_our_order(kind, cell.bias_ih) for cell in cells])
+    back = torch.stack([_our_order(kind, cell.weight_hh) for cell in cells])
+    back_bias = torch.stack([_our_order(kind, cell.bias_hh) for cell in cells])
+    inputs = torch.einsum("nti,ntoi->nto", x, into[skill]) + into_bias[skill]
+    run = lstm_sequence if kind == "lstm" else gru_sequence
+    found = run(inputs, memory, keep, back, back_bias, skill) if skills > 1 else run(inputs, memory, keep, back[0], back_bias[0])
     torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), list(cell.parameters())), wanted)
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), parameters), wanted)
+    step_once = lstm_step if kind == "lstm" else gru_step
+    held = memory * keep[:, :1]
+    first = step_once(inputs[:, 0], torch.einsum("ni,noi->no", held[:, :width], back[skill[:, 0]]) + back_bias[skill[:, 0]], held)
+    torch.testing.assert_close(first[:, :width], expected[:, 0])
+
+
+@pytest.mark.parametrize("present", [(0, 1, 2), (0, 2), (1,)])
+def test_products_of_several_skills_equal_rows_one_by_one(present: tuple[int, ...]) -> None:
+    torch.manual_seed(2)
+    skill = torch.tensor(present)[torch.randint(len(present), (11,))]
+    inputs = torch.randn(11, 4, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(3, 6, 4, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    factor = torch.randn(11, 6, dtype=torch.float64)
+    expected = torch.stack([weight[k] @ row + bias[k] for k, row in zip(skill, inputs, strict=True)])
+    found = linear(inputs, weight, bias, Rows.of(skill, 3))
+    torch.testing.assert_close(found, expected)
+    leaves = (inputs, weight, bias)
+    wanted = torch.autograd.grad((expected * factor).sum(), leaves)
+    torch.testing.assert_close(torch.autograd.grad((found * factor).sum(), leaves), wanted)
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -81,25 +126,6 @@ def test_sum_of_rows_has_the_gradient_of_an_embedding_bag(kept: bool) -> None:
     torch.autograd.backward((bag_sum(weight, indices) * factor).sum())
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, twin.grad)
-
-
-@pytest.mark.parametrize("core", ["gru", "ff"])
-def test_steps_and_sequences_agree(core: Literal["gru", "ff"]) -> None:
-    policy = _awake(SkillPolicy(SPEC, ("a", "b"), NetworkConfig(features=8, hidden=7, core=core)))
-    observation = _observation(3, 6)
-    skill = torch.tensor([[0, 0, 1, 1, 0, 1]] * 3)
-    keep = torch.tensor([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], dtype=torch.float32)
-    memory = torch.randn(3, 7) if core == "gru" else policy.initial(3)
-    logits, value = policy.sequence(observation, skill, memory, keep)
-    found_logits, found_value = [], []
-    for step in range(6):
-        here = {name: array[:, step] for name, array in observation.items()}
-        one, worth, memory = policy.step(here, skill[:, step], memory * keep[:, step, None])
-        found_logits.append(one)
-        found_value.append(worth)
-    torch.testing.assert_close(torch.stack(found_logits, 1).flatten(0, 1), logits)
-    # value_mean and value_scale are 0 and 1 in a new policy, so both are in the same units.
-    torch.testing.assert_close(torch.stack(found_value, 1).flatten(), value)
 
 
 def test_skill_changes_actions_and_values_and_mask_forbids() -> None:
