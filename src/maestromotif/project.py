@@ -13,6 +13,7 @@ from maestromotif.domains import Domain, domain_ids, load_domain
 from maestromotif.errors import ChatError, ConfigError, DomainError, MaestroError, ProjectError
 from maestromotif.files import write_atomically
 from maestromotif.llm import ChatConfig, ChatModel, ChatReply, ChatRequest, make_chat
+from maestromotif.rl.curriculum import Stage, load_stages
 from maestromotif.skills import Skill, SkillSet
 
 __all__ = ["ARTIFACTS", "SKILLS_FILE", "Project", "init_project"]
@@ -53,7 +54,7 @@ class Project:
 
         Raises:
             ProjectError: no such folder, or no project in it.
-            ConfigError: with the problems of maestro.toml and skills.toml together.
+            ConfigError: with the problems of maestro.toml, skills.toml and the stages of a hand-made curriculum together.
         """
         if not (root / CONFIG_FILE).is_file():
             raise ProjectError(f"{root}: no {CONFIG_FILE} there, so not a project", f"Make one with `maestromotif init {root}`")
@@ -92,6 +93,11 @@ class Project:
     @property
     def seed(self) -> int:
         return self.config.project.seed
+
+    @property
+    def curriculum(self) -> tuple[Stage, ...]:
+        """The stages of a hand-made curriculum; none with another schedule."""
+        return _curriculum(self.root, self.config, self.skills, self.domain)
 
     @property
     def calls(self) -> Path:
@@ -169,6 +175,12 @@ def _domain(path: Path, domain_id: str, options: Mapping[str, Any]) -> Domain:
         raise DomainError(f"{path}: {error.problem}", error.remedy) from error
 
 
+def _curriculum(root: Path, config: ProjectConfig, skills: SkillSet, domain: Domain) -> tuple[Stage, ...]:
+    if config.train.schedule != "hand-made":
+        return ()
+    return load_stages(root / config.train.schedule_file, skills, [skill.id for skill in skills if skill.measure in domain.call_measures])
+
+
 def _cross_check(root: Path, config: ProjectConfig, skills: SkillSet, domain: Domain) -> list[MaestroError]:
     """What only shows when the two files and the domain are read together."""
     problems: list[MaestroError] = []
@@ -180,6 +192,10 @@ def _cross_check(root: Path, config: ProjectConfig, skills: SkillSet, domain: Do
                     f"Measures of {domain.id}: {', '.join(domain.call_measures)}",
                 )
             )
+    try:
+        _curriculum(root, config, skills, domain)
+    except ConfigError as error:
+        problems.append(error)
     for task in config.evaluate.tasks:
         if task not in domain.tasks:
             problems.append(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from maestromotif.errors import ProgramError
-from maestromotif.programs.schedule import IsolatedSchedule, ProgramSchedule, UniformSchedule
+from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
 
@@ -210,16 +210,11 @@ def test_wrong_programs_are_refused_at_construction() -> None:
         _schedule(program="def can_start(skill, facts):\n    return True")
 
 
-def test_simple_schedules() -> None:
-    uniform = UniformSchedule(SKILLS, 1)
+def test_without_a_policy_skills_that_may_start_are_drawn() -> None:
+    uniform = ProgramSchedule(SKILLS, PROGRAM, None, NAMES, 1)
     uniform.begin(_at(1))
     assert {uniform.advance(_at(1), EndCause.CONTINUES, 9)[1] for _ in range(50)} == {"left", "right"}
-    alone = IsolatedSchedule(SKILLS, "right")
-    assert alone.begin(_at(1)) == "right"
-    assert alone.advance(_at(1), EndCause.CONTINUES, 3) == (EndCause.TIMED_OUT, "right")
-    assert alone.advance(_at(1), EndCause.CUT) == (EndCause.CUT, "")
-    with pytest.raises(ProgramError, match="unknown skill"):
-        IsolatedSchedule(SKILLS, "up")
+    assert not uniform.faults
 
 
 def test_schedules_need_no_torch() -> None:

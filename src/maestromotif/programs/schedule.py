@@ -19,7 +19,7 @@ from maestromotif.programs.sandbox import Program, ProgramFault, describe_fault,
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["FAULT_LIMIT", "POLICY_CLASS", "IsolatedSchedule", "ProgramSchedule", "Schedule", "UniformSchedule"]
+__all__ = ["FAULT_LIMIT", "POLICY_CLASS", "ProgramSchedule", "Schedule"]
 
 FAULT_LIMIT = 100
 POLICY_CLASS = "PolicyOverSkills"
@@ -35,6 +35,7 @@ class Schedule(Protocol):
         active: id of the active skill; ``""`` outside an episode.
         start: the facts when the active skill's call began.
         claims_done: whether the policy over skills says that its task has been accomplished.
+        exhausted: whether there is nothing left to do, so that the episode may be cut.
         reason: why the last call ended, in words.
         faults: how often programs failed, by kind and line.
     """
@@ -42,6 +43,7 @@ class Schedule(Protocol):
     active: str
     start: Facts
     claims_done: bool
+    exhausted: bool
     reason: str
     faults: Counter[str]
 
@@ -65,7 +67,7 @@ class Schedule(Protocol):
 
 
 class _Calls:
-    """What schedules share: the life of calls, with the decisions left to subclasses."""
+    """The life of calls, with the decisions left to the subclass."""
 
     def __init__(self, skills: SkillSet, seed: int) -> None:
         if not len(skills):
@@ -78,22 +80,9 @@ class _Calls:
         self.active = ""
         self.start: Facts = None
         self.claims_done = False
+        self.exhausted = False
         self.reason = ""
         self._left = 0
-
-    def begin(self, facts: Facts) -> str:
-        self.claims_done = False
-        self.reason = ""
-        self.active = ""
-        return self._call(facts, "")
-
-    def advance(self, facts: Facts, ended: EndCause, elapsed: int = 1) -> tuple[EndCause, str]:
-        if ended:
-            return self._close(ended)
-        self._left -= elapsed
-        if self._left <= 0:
-            return self._next(_TIMED_OUT, facts)
-        return _CONTINUES, self.active
 
     def _close(self, ended: EndCause) -> tuple[EndCause, str]:
         self.reason = "the character died or the episode ended" if ended == EndCause.DIED else "the episode was cut"
@@ -120,26 +109,6 @@ class _Calls:
         raise NotImplementedError
 
 
-class UniformSchedule(_Calls):
-    """Any skill, uniformly, for its ``max_steps``: a curriculum-free baseline."""
-
-    def _choose(self, facts: Facts, finished: str) -> str:
-        return self._random.choice(self._ids)
-
-
-class IsolatedSchedule(_Calls):
-    """One skill only: training in isolation, as in the paper's ablation."""
-
-    def __init__(self, skills: SkillSet, skill: str, seed: int = 0) -> None:
-        super().__init__(skills, seed)
-        if skill not in self._ids:
-            raise ProgramError(f"unknown skill {skill!r}", "Known skills: " + ", ".join(self._ids))
-        self._only = skill
-
-    def _choose(self, facts: Facts, finished: str) -> str:
-        return self._only
-
-
 class ProgramSchedule(_Calls):
     """Skills started, ended and chosen by generated programs.
 
@@ -151,7 +120,7 @@ class ProgramSchedule(_Calls):
     Args:
         skills: the project's skills.
         skill_program: source with ``can_start`` and ``is_over``; None: everything may start, and ends by ``max_steps``.
-        policy: source with the class ``PolicyOverSkills``.
+        policy: source with the class ``PolicyOverSkills``; None: one of the skills that may start is drawn, all with equal chances.
         fact_names: the domain's fact names.
         seed: of the programs' ``random`` and of the uniform fallback.
         faults: a counter to share with other games.
@@ -168,7 +137,7 @@ class ProgramSchedule(_Calls):
         self,
         skills: SkillSet,
         skill_program: str | None,
-        policy: str,
+        policy: str | None,
         fact_names: Collection[str],
         seed: int = 0,
         *,
@@ -191,11 +160,12 @@ class ProgramSchedule(_Calls):
         )
         self._can_start = self._skills.get("can_start") if self._skills else None
         self._is_over = self._skills.get("is_over") if self._skills else None
-        self._program: Program = self._load(policy, policy_file, fact_names, seed + 1, (POLICY_CLASS,))
-        self._make_policy = self._program.get(POLICY_CLASS)
+        self._policy_file = policy_file
+        self._program = self._load(policy, policy_file, fact_names, seed + 1, (POLICY_CLASS,)) if policy is not None else None
+        self._make_policy = self._program.get(POLICY_CLASS) if self._program else None
         self._policy_off = False
         self._bind_policy(None)
-        if not callable(getattr(self._make_policy, "next_skill", None)):
+        if self._program and not callable(getattr(self._make_policy, "next_skill", None)):
             raise ProgramError(
                 f"{policy_file}: class {POLICY_CLASS} has no next_skill", "Define next_skill(self, facts, finished, startable)"
             )
@@ -229,7 +199,7 @@ class ProgramSchedule(_Calls):
         self._is_done: Callable[..., Any] | None = getattr(policy, "is_done", None)
 
     def _new_policy(self) -> None:
-        if self._policy_off or self._make_policy is None:
+        if self._policy_off or self._program is None or self._make_policy is None:
             return
         try:
             policy = self._program.call(self._make_policy)
@@ -326,6 +296,10 @@ class ProgramSchedule(_Calls):
     def _choose(self, facts: Facts, finished: str) -> str:
         startable = [skill for skill in self._ids if self._may_start(skill, facts)]
         self.offered.update(startable)
+        return self._pick(facts, finished, startable)
+
+    def _pick(self, facts: Facts, finished: str, startable: list[str]) -> str:
+        """The next skill, given those that may start."""
         if not startable:
             return self._ids[0]
         if self._next_skill is None:
@@ -381,7 +355,7 @@ class ProgramSchedule(_Calls):
         self._set_aside()
 
     def _policy_fault(self, part: str, error: BaseException) -> None:
-        self._count(part, error, self._program.filename)
+        self._count(part, error, self._policy_file)
         self._policy_faults += 1
         self._set_aside()
 

@@ -119,12 +119,12 @@ class Even:
 class LearningProgress:
     """An automatic curriculum: skills whose returns change most, up or down, are drawn most.
 
-    Teacher-student curricula (Matiisen et al. 2017, https://arxiv.org/abs/1707.00183) draw tasks by the absolute slope of their learning
-    curves; Portelas et al. 2020 (https://arxiv.org/abs/2003.04664) survey such curricula. As in Kanitscheider et al. 2021
-    (https://arxiv.org/abs/2106.14876), the slope is the difference of a faster and a slower mean. Here both are means of the return per
-    call, over about 100 and 500 calls, and their difference is divided by the largest return (the faster mean) seen so far, since skills
-    are paid on scales of their own. A fifth of the weight is spread evenly, so that no skill starves; a skill with fewer than 100 calls counts
-    as one that changes most. Returns come from the reward models; success by a skill's ``measure`` is not read, since nothing is trained on it.
+    Teacher-student curricula (Matiisen et al. 2017, https://arxiv.org/abs/1707.00183) draw tasks by the absolute slope of their
+    learning curves; Portelas et al. 2020 (https://arxiv.org/abs/2003.04664) survey such curricula. As in Kanitscheider et al. 2021
+    (https://arxiv.org/abs/2106.14876), the slope is the difference of a faster and a slower mean: here of the return per call, over
+    about 100 and 500 calls. It is divided by the largest return (the faster mean) seen so far, since skills are paid on scales of their
+    own. A fifth of the weight is spread evenly, so that no skill starves; a skill with fewer than 100 calls counts as one that changes
+    most. Returns come from the reward models; success by a skill's ``measure`` is not read, since nothing is trained on it.
 
     Args:
         ids: of the skills, in their order.

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # Settings of [train] that say how the work is done, not what comes out; steps is the goal.
-_TRAIN_HOW = frozenset({"steps", "workers", "threads", "device", "checkpoint_seconds", "tensorboard"})
+_TRAIN_HOW = frozenset({"steps", "schedule_file", "workers", "threads", "device", "checkpoint_seconds", "tensorboard"})
 _EVALUATE_HOW = frozenset({"workers"})
 
 
@@ -110,10 +110,13 @@ def _warn(work: Work, *warnings: Sequence[str]) -> None:
 
 def _train(work: Work) -> Mapping[str, Any]:
     from maestromotif.rl import train
+    from maestromotif.rl.distributed import open_ranks
 
     project = work.project
     programs, rewards = project.folder("program"), project.folder("reward")
-    train(project.domain, project.skills, programs, rewards, project.config.train, work.out, project.seed, work.progress)
+    config = project.config.train
+    with open_ranks(config.device) as ranks:
+        train(project.domain, project.skills, programs, rewards, config, work.out, project.seed, work.progress, home=project.root, ranks=ranks)
     return {}
 
 
@@ -301,7 +304,10 @@ def _task_inputs(text: str, project: Project) -> Mapping[str, Any]:
 
 
 def _train_inputs(project: Project) -> Mapping[str, Any]:
-    return {"train": settings(project.config.train, _TRAIN_HOW), "skills": skill_inputs(project, "max_steps")}
+    train = settings(project.config.train, _TRAIN_HOW)
+    inputs = {"train": train, "skills": skill_inputs(project, "max_steps")}
+    curriculum = {stage.id: {"place": place, **settings(stage)} for place, stage in enumerate(project.curriculum)}
+    return {**inputs, "curriculum": curriculum} if curriculum else inputs
 
 
 def _train_goal(project: Project) -> Mapping[str, int]:
