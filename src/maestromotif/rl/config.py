@@ -73,9 +73,10 @@ class TrainConfig(NetworkConfig):
     patience: float = Field(default=60.0, gt=0, description="Seconds after which a worker that does not answer is restarted.")
     restarts: int = Field(default=20, ge=0, description="Training stops when workers had to be restarted more often.")
     schedule: Literal["program", "isolated", "uniform", "hand-made", "learning-progress"] = Field(
-        default="program", description="Which skill is active when; see docs/training.md."
+        default="program",
+        description='Who picks the next skill: "program", "isolated", "uniform", "hand-made" or "learning-progress"; see docs/training.md.',
     )
-    schedule_file: str = Field(default="", description='TOML file of the stages of schedule = "hand-made", beside maestro.toml.')
+    schedule_file: str = Field(default="", description='The stages of schedule = "hand-made": a TOML file beside maestro.toml.')
     episode_steps: int = Field(default=5_000, ge=1, description="An episode is cut after this many steps.")
     rollout: int = Field(default=64, ge=1, description="Steps of each game between updates.")
     chunk: int = Field(default=16, ge=1, description="Steps through which the gradient of the memory flows; divides rollout.")
