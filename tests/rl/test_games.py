@@ -121,10 +121,12 @@ def _step_thrice(games: Games) -> None:
 
 def test_a_dead_worker_is_named_with_its_signal() -> None:
     domain, _ = worlds.corridor()
-    games = ParallelGames(_spec(options={}), domain, workers=2)
+    games = ParallelGames(_spec(options={}), domain, workers=2, restarts=0)
     try:
         games.reset()
-        os.kill(games._workers[1]._process.pid, signal.SIGKILL)
+        process = games._workers[1].process
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(TrainingError, match=r"worker 1 was killed by signal 9.*The last checkpoint is kept"):
             _step_thrice(games)
     finally:

@@ -137,7 +137,7 @@ test_training._train(Path(sys.argv[1]), workers=1, checkpoint_seconds=0.0, steps
 def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
     _train(tmp_path, steps=1_280)
     checkpoints = tmp_path / "checkpoints"
-    halves = [tmp_path / "policy.safetensors.partial", checkpoints / "checkpoint-000000000640.safetensors.partial"]
+    halves = [tmp_path / ".policy.safetensors.1-2.tmp", checkpoints / ".checkpoint-000000000640.safetensors.1-2.tmp"]
     halves.append(checkpoints / "checkpoint-000000000700.safetensors")  # its JSON file was never written
     for half in halves:
         half.write_bytes(b"half")
@@ -163,7 +163,7 @@ def test_kill_9_at_any_moment_then_resume(tmp_path: Path) -> None:
     assert [line["update"] for line in metrics] == list(range(1, 51))
     assert [line["steps"] for line in metrics] == list(range(128, 6_401, 128))
     assert SkillPolicy.load(tmp_path / POLICY).skills == ("go_left", "go_right")
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob(".*.tmp"))
     assert len(list((tmp_path / "checkpoints").glob("*.safetensors"))) == 2
 
 
@@ -226,7 +226,7 @@ def test_not_a_number_stops_and_names_the_last_good_checkpoint(tmp_path: Path) -
 
 def test_a_dead_worker_costs_no_finished_update(tmp_path: Path) -> None:
     domain, skills = worlds.corridor(length=7)
-    config = TrainConfig(**{**TINY, "workers": 1, "steps": 100_000, "checkpoint_seconds": 1e9})
+    config = TrainConfig(**{**TINY, "workers": 1, "restarts": 0, "steps": 100_000, "checkpoint_seconds": 1e9})
     seen: list[int] = []
 
     def kill(metrics: dict[str, Any]) -> None:

@@ -148,6 +148,8 @@ class DomainEnv(ABC):
     num_games: int
     observation: dict[str, NDArray[Any]]
     terminated_B: NDArray[np.bool_]
+    # Where given, an environment may write here, as element 0, the game that it works on: what to name if its process dies.
+    playing: NDArray[np.int64] | None = None
 
     def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Write observations into these arrays (for example shared memory) from now on; what they held is overwritten."""

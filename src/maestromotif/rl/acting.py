@@ -17,7 +17,7 @@ from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.arrays import Layout, StepArrays, carve
 from maestromotif.types import EndCause
 
-__all__ = ["ActingArrays", "ActingSpec", "Actor", "Collector", "PlayedGames", "RolloutArrays"]
+__all__ = ["ActingArrays", "ActingSpec", "Actor", "Collector", "PlayedGames", "RolloutArrays", "cut_rollout"]
 
 Floats = NDArray[np.float32]
 _BOOTSTRAPPED = (EndCause.INTERRUPTED, EndCause.TIMED_OUT, EndCause.CUT)
@@ -183,6 +183,17 @@ class ActingArrays:
         return ActingArrays(tuple(rollouts), self.memory[games], self.keep[games], self.noise[games], self.weights)
 
 
+def cut_rollout(out: RolloutArrays, step: int) -> None:
+    """End all calls and episodes at a step that was begun and then lost, together with the collector that filled these games' arrays.
+
+    What the calls of this rollout would have bootstrapped from is lost too; the value of the observation before is close to it.
+    """
+    out.reward[:, step] = 0
+    out.cause[:, step] = EndCause.CUT
+    ended = np.isin(out.cause[:, : step + 1], _BOOTSTRAPPED)
+    out.boot[:, : step + 1][ended] = out.value[:, : step + 1][ended]
+
+
 class Collector:
     """Plays the steps of a rollout in some games.
 
@@ -201,22 +212,23 @@ class Collector:
         # Bootstrap values are computed together, at the end of a rollout: the weights do not change until then.
         self._boots: list[tuple[int, int, dict[str, NDArray[Any]], Floats]] = []
 
-    def collect(self, number: int) -> None:
-        """Fill the set ``arrays.rollouts[number]``."""
+    def collect(self, number: int, first: int = 0) -> None:
+        """Fill the set ``arrays.rollouts[number]``, from step ``first`` on: the steps before are there already."""
         games, out = self._games, self._arrays.rollouts[number]
         steps = out.skill.shape[1]
         environment, began = 0.0, time.perf_counter()
         self._actor.load()
-        for step in range(steps):
+        for step in range(first, steps):
             for group, rows in enumerate(games.groups):
-                if step:
+                if step > first:
                     environment += self._finish(out, step - 1, group, rows)
                 self._act(out, step, rows)
                 sent = time.perf_counter()
                 games.send(group)
                 environment += time.perf_counter() - sent
-        for group, rows in enumerate(games.groups):
-            environment += self._finish(out, steps - 1, group, rows)
+        if first < steps:
+            for group, rows in enumerate(games.groups):
+                environment += self._finish(out, steps - 1, group, rows)
         self._bootstrap(out)
         arrays, state = games.arrays, self._arrays
         out.last_value[...] = self._actor.values(arrays.observation, arrays.skill, state.memory * state.keep[:, None])

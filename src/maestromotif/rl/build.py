@@ -17,7 +17,17 @@ from maestromotif.rl.episodes import Endless, EpisodeResult, Listed, Plan, Recor
 from maestromotif.rl.games import Rewards, SkillGames
 from maestromotif.skills import Skill, SkillSet
 
-__all__ = ["GamesSpec", "PlaySpec", "build_part", "describe_domain", "load_part_domain", "load_rewards", "resolve", "split"]
+__all__ = [
+    "GamesSpec",
+    "PlaySpec",
+    "build_part",
+    "describe_domain",
+    "first_episodes",
+    "load_part_domain",
+    "load_rewards",
+    "resolve",
+    "split",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,12 @@ class GamesSpec:
         sources: of the schedules.
         rewards: folder of the reward models; "" for none.
         reward_maker: ``module:function`` called as ``(folder, domain, skills)``.
-        num_games: over all parts.
+        num_games: over all parts; first_game: number of the first of them among the games of all trainers.
         seed: of the run.
         first_episodes: for training, the number of each game's first episode.
         episode_steps: an episode is cut after this many steps.
         play: None in training.
+        observation: the network for which the games write observations, see ``Domain.observation_for``.
     """
 
     domain: str
@@ -65,6 +76,8 @@ class GamesSpec:
     first_episodes: tuple[int, ...]
     episode_steps: int
     play: PlaySpec | None = None
+    observation: str = "small"
+    first_game: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -109,32 +122,40 @@ def split(total: int, parts: int) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(bounds)]
 
 
+def first_episodes(spec: GamesSpec, games: slice, part: int, parts: int) -> list[int]:
+    """The number of the first episode of each game of a part; in an evaluation, the indices of all episodes that it is to play."""
+    if spec.play is None:
+        return list(spec.first_episodes[games])
+    return list(spec.play.indices[part::parts])
+
+
 def build_part(
     spec: GamesSpec,
     domain: Domain,
     arrays: StepArrays,
     games: Sequence[int],
-    plan_share: tuple[int, int],
+    episodes: Sequence[int],
     finished: Callable[[EpisodeResult], None],
 ) -> SkillGames:
     """The games of one part.
 
     Args:
         arrays: this part's view.
-        games: their numbers.
-        plan_share: ``(i, n)``: of a list of episodes, this part plays every n-th, from the i-th on.
+        games: their places among the games of this trainer.
+        episodes: see ``first_episodes``.
         finished: called with the result of every episode of an evaluation.
     """
     skills = SkillSet(spec.skills)
+    games = [spec.first_game + game for game in games]
     factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
     rewards = cast(Rewards, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
     plan: Plan
     recorder = None
     if spec.play is None:
-        plan = Endless(factory, spec.seed, spec.first_episodes)
+        plan = Endless(factory, spec.seed, dict(zip(games, episodes, strict=True)))
     else:
         play = spec.play
-        plan = Listed(factory, spec.seed, play.indices[plan_share[0] :: plan_share[1]])
+        plan = Listed(factory, spec.seed, episodes)
         recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
     return SkillGames(domain.make_env(len(games)), plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from maestromotif.errors import ArtifactError
+from maestromotif.files import write_atomically
 from maestromotif.rl.networks import SkillPolicy
 
 __all__ = ["KEEP", "Counters", "latest", "restore", "save", "sweep"]
@@ -33,6 +35,8 @@ class Counters:
         elapsed: seconds spent so far, over all sittings.
         first_episodes: for each game, the number of the episode it begins after a resume.
         calls, rewarded: per skill id, calls that ended and the sum of their returns so far; for warnings.
+        faults: of the programs so far, by kind and line.
+        curriculum: the curriculum's state.
         shape: network, skills and seed, which must be the same in a resumed run.
     """
 
@@ -42,15 +46,26 @@ class Counters:
     first_episodes: tuple[int, ...]
     calls: Mapping[str, float]
     rewarded: Mapping[str, float]
+    faults: Mapping[str, int]
+    curriculum: Mapping[str, Any]
     shape: str
 
 
 def save(
-    folder: Path, counters: Counters, policy: SkillPolicy, optimiser: torch.optim.Optimizer, generators: Mapping[str, torch.Generator]
+    folder: Path,
+    counters: Counters,
+    policy: SkillPolicy,
+    optimiser: torch.optim.Optimizer,
+    generators: Mapping[str, torch.Generator],
+    more: Mapping[str, Tensor],
 ) -> Path:
-    """Write a checkpoint and remove all but the last ``KEEP``. The JSON file comes last: without it a checkpoint does not count."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"policy/{name}": tensor for name, tensor in policy.state_dict().items()}
+    """Write a checkpoint and remove all but the last ``KEEP``. The JSON file comes last: without it a checkpoint does not count.
+
+    Args:
+        more: further tensors, under names of their own; ``latest`` gives them back.
+    """
+    tensors = dict(more)
+    tensors |= {f"policy/{name}": tensor for name, tensor in policy.state_dict().items()}
     names = dict(zip(map(id, policy.parameters()), (name for name, _ in policy.named_parameters()), strict=True))
     for parameter, state in optimiser.state.items():
         for key, value in state.items():
@@ -59,30 +74,17 @@ def save(
         tensors[f"generator/{name}"] = generator.get_state()
     stem = folder / f"checkpoint-{counters.steps:012d}"
     weights = stem.with_suffix(".safetensors")
-    _replace(weights, lambda path: save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path))
-    _replace(stem.with_suffix(".json"), lambda path: _write_json(path, counters))
+    write_atomically(weights, to_bytes({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+    write_atomically(stem.with_suffix(".json"), json.dumps(asdict(counters), indent=1))
     for old in sorted(folder.glob("checkpoint-*.json"))[:-KEEP]:
         old.unlink(missing_ok=True)
         old.with_suffix(".safetensors").unlink(missing_ok=True)
     return weights
 
 
-def _write_json(path: Path, counters: Counters) -> None:
-    path.write_text(json.dumps(asdict(counters), indent=1), encoding="utf-8")
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    write(temporary)
-    # On disk before it gets its name: a power cut must not leave an empty file under a good one.
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def sweep(out: Path, folder: Path) -> None:
     """Remove what a kill left half-written in a training's folder, and weights whose JSON file was never written."""
-    for half in [*out.glob("*.partial"), *folder.glob("*.partial")]:
+    for half in [*out.glob(".*.tmp"), *folder.glob(".*.tmp")]:
         half.unlink(missing_ok=True)
     for weights in folder.glob("checkpoint-*.safetensors"):
         if not weights.with_suffix(".json").exists():

@@ -31,6 +31,7 @@ class Schedule(Protocol):
 
     active: str
     claims_done: bool
+    exhausted: bool
     reason: str
     faults: Counter[str]
 
@@ -39,7 +40,8 @@ class Schedule(Protocol):
     def advance(self, facts: Facts, ended: EndCause) -> tuple[EndCause, str]: ...
 
 
-ScheduleFactory = Callable[[int], Schedule]
+# Called with the episode's seed and the guidance that it begins with; see ``StepArrays.guidance``.
+ScheduleFactory = Callable[[int, Sequence[float]], Schedule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Episode:
 class Plan(Protocol):
     """Hands out episodes."""
 
-    def next(self, game: int) -> Episode | None:
-        """The next episode for a game (numbered over all processes); None: nothing is left."""
+    def next(self, game: int, guidance: Sequence[float]) -> Episode | None:
+        """The next episode for a game (numbered over all processes), under this guidance; None: nothing is left."""
         ...
 
 
@@ -87,17 +89,17 @@ class Endless:
 
     Args:
         seed: of the run.
-        first: number of each game's first episode; a resumed run goes on where it stopped.
+        first: for each game, the number of its first episode; a resumed run goes on where it stopped.
     """
 
-    def __init__(self, factory: ScheduleFactory, seed: int, first: Sequence[int]) -> None:
-        self._factory, self._seed, self._next = factory, seed, list(first)
+    def __init__(self, factory: ScheduleFactory, seed: int, first: Mapping[int, int]) -> None:
+        self._factory, self._seed, self._next = factory, seed, dict(first)
 
-    def next(self, game: int) -> Episode:
+    def next(self, game: int, guidance: Sequence[float]) -> Episode:
         number = self._next[game]
         self._next[game] += 1
         seed = episode_seed(self._seed, game, number)
-        return Episode(number, seed, self._factory(seed))
+        return Episode(number, seed, self._factory(seed, guidance))
 
 
 class Listed:
@@ -106,12 +108,12 @@ class Listed:
     def __init__(self, factory: ScheduleFactory, seed: int, indices: Sequence[int]) -> None:
         self._factory, self._seed, self._left = factory, seed, deque(indices)
 
-    def next(self, game: int) -> Episode | None:
+    def next(self, game: int, guidance: Sequence[float]) -> Episode | None:
         if not self._left:
             return None
         index = self._left.popleft()
         seed = episode_seed(self._seed, index)
-        return Episode(index, seed, self._factory(seed))
+        return Episode(index, seed, self._factory(seed, guidance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from time import thread_time
 from typing import Protocol
 
-from maestromotif.domains.contract import CallMeasure, DomainEnv, Facts
-from maestromotif.rl.arrays import StepArrays
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.contract import ACTION_MASK, CallMeasure, DomainEnv, Facts
+from maestromotif.rl.arrays import StepArrays, Where
 from maestromotif.rl.episodes import Episode, Plan, Recorder
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause, RewardInput
 
 __all__ = ["Discount", "Rewards", "SkillGames"]
+
+# Sums of multiples of this are exact, so that they do not depend on which process added what.
+_GRAIN = 2.0**-20
 
 
 class Discount(Protocol):
@@ -76,11 +82,49 @@ class SkillGames:
         self._call_reward = [0.0] * count
         self._start_facts: list[Facts] = [None] * count
         self._faults: Counter[str] = Counter()
+        self._where = arrays.where[0]
         env.bind(arrays.observation)
+        env.playing = self._where[1:2]
 
-    def reset(self) -> None:
-        """Begin an episode in every game."""
-        self._begin(list(range(self._env.num_games)))
+    def reset(self, given: NDArray[np.float64] | None = None) -> None:
+        """Begin an episode in every game.
+
+        Args:
+            given: guidance ``[B, K + 1]`` of these episodes; None: the present one.
+        """
+        self._begin(list(range(self._env.num_games)), given)
+
+    def renew(self, games: list[int]) -> None:
+        """Begin the next episode in these games, counted within this part, in place of what they are playing."""
+        self._begin(games)
+
+    def replay(self, lengths: Sequence[int], actions: NDArray[np.int16], given: NDArray[np.float64]) -> None:
+        """Begin an episode in every game and play it again as it was played before, such that all arrive together.
+
+        Games step together, so one with a shorter log plays something else until its turn comes.
+
+        Args:
+            lengths: steps of each game's episode.
+            actions: these episodes' actions, one after the other.
+            given: as for ``reset``.
+        """
+        longest, count = max(lengths), len(lengths)
+        table = np.full((longest, count), -1, np.int64)
+        for game, log in enumerate(np.split(actions, np.cumsum(lengths)[:-1])):
+            table[longest - len(log) :, game] = log
+        waiting = set(self._numbers)
+        plan, self._plan = self._plan, _Late(self._plan, waiting)
+        self._begin(list(range(count)))
+        for turn in range(longest + 1):
+            due = [game for game in range(count) if lengths[game] == longest - turn]
+            waiting -= {self._numbers[game] for game in due}
+            if due:
+                self._begin(due, given)
+            if turn < longest:
+                allowed = self._arrays.observation[ACTION_MASK].argmax(1)
+                self._arrays.action[...] = np.where(table[turn] < 0, allowed, table[turn])
+                self.step()
+        self._plan = plan
 
     def faults(self) -> Counter[str]:
         """Faults of the programs so far, by kind."""
@@ -90,8 +134,12 @@ class SkillGames:
     def step(self) -> None:
         """Play ``arrays.action`` in every game, then write everything else in the arrays."""
         began = thread_time()
-        env, arrays = self._env, self._arrays
+        env, arrays, where = self._env, self._arrays, self._where
+        where[0] = Where.ENVIRONMENT
+        where[1] = -1
+        where[2] += 1
         env.step(arrays.action)
+        where[0] = Where.PROGRAMS
         stepped = thread_time()
         arrays.fresh[...] = 0
         arrays.reward[...] = 0
@@ -99,6 +147,7 @@ class SkillGames:
         ended: list[int] = []
         terminated = env.terminated_B.tolist()
         for game, episode in enumerate(self._episodes):
+            where[1] = game
             if episode is None:
                 if terminated[game]:
                     ended.append(game)
@@ -107,6 +156,7 @@ class SkillGames:
         timed = thread_time()
         if ended:
             self._begin(ended)
+        where[0] = Where.WAITING
         done = thread_time()
         arrays.games[0, 2] += stepped - began + done - timed
         arrays.games[0, 3] += timed - stepped
@@ -137,16 +187,21 @@ class SkillGames:
         if recorder is not None and recorder.stop_on_claim and schedule.claims_done and ended is EndCause.CONTINUES:
             ended = EndCause.CUT
             cause = cause if cause is not EndCause.CONTINUES else ended
+        exhausted = schedule.exhausted and ended is EndCause.CONTINUES
+        if exhausted:
+            ended = EndCause.CUT
         if cause is not EndCause.CONTINUES:
-            arrays.cause[game] = cause
+            # What is bootstrapped here must come from this episode's last observation, as where an episode is cut within a call.
+            arrays.cause[game] = EndCause.CUT if exhausted and cause is not EndCause.OVER else cause
             self._end_call(game, skill, cause, facts)
         if ended is EndCause.CONTINUES:
             if cause is not EndCause.CONTINUES:
                 self._begin_call(game, following, facts)
+                arrays.games[0, 4] += self._skill[game] != skill
             return False
         arrays.games[0, 0] += 1
         arrays.games[0, 1] += steps
-        if cause is EndCause.CUT:
+        if ended is EndCause.CUT:
             for name, array in arrays.observation.items():
                 arrays.last[name][game] = array[game]
         if recorder is not None:
@@ -159,7 +214,7 @@ class SkillGames:
         arrays, start = self._arrays, self._call_start[game]
         arrays.calls[0, skill] += 1
         arrays.call_steps[0, skill] += self._steps[game] - start
-        arrays.call_return[0, skill] += self._call_reward[game]
+        arrays.call_return[0, skill] += np.rint(self._call_reward[game] / _GRAIN) * _GRAIN
         arrays.ends[0, skill, cause] += 1
         measure = self._measures[skill]
         # A call that is cut has had no chance to succeed or fail.
@@ -177,20 +232,25 @@ class SkillGames:
         self._call_reward[game] = 0.0
         self._start_facts[game] = facts
 
-    def _begin(self, games: list[int]) -> None:
+    def _begin(self, games: list[int], given: NDArray[np.float64] | None = None) -> None:
         """New episodes in these games, or idle ones where the plan has none left."""
-        env, arrays, seeds = self._env, self._arrays, []
+        env, arrays, where, seeds = self._env, self._arrays, self._where, []
+        where[0] = Where.BEGINNING
+        where[1] = -1
+        # Here and nowhere else, guidance is taken: an episode keeps what it began with.
+        arrays.given[games] = arrays.guidance if given is None else given[games]
         for game in games:
-            episode = self._plan.next(self._numbers[game])
+            episode = self._plan.next(self._numbers[game], arrays.given[game].tolist())
             self._episodes[game] = episode
+            arrays.episode[game] = -1 if episode is None else episode.index
             # A game with nothing left to play goes on, unwatched, since games step together.
             seeds.append(episode.seed if episode is not None else self._numbers[game])
         env.reset(games, seeds)
         for game in games:
             episode = self._episodes[game]
+            where[1] = game
             arrays.fresh[game] = 1
             arrays.time[game] = 0
-            arrays.episode[game] = -1 if episode is None else episode.index
             self._steps[game] = 0
             if self._discounts:
                 self._discounts[game].reset()
@@ -203,3 +263,17 @@ class SkillGames:
 
     def close(self) -> None:
         self._env.close()
+
+
+class _Late:
+    """A plan that has nothing yet for games that wait.
+
+    Args:
+        waiting: their numbers; changed by the owner.
+    """
+
+    def __init__(self, plan: Plan, waiting: set[int]) -> None:
+        self._plan, self._waiting = plan, waiting
+
+    def next(self, game: int, guidance: Sequence[float]) -> Episode | None:
+        return None if game in self._waiting else self._plan.next(game, guidance)

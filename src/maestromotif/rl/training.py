@@ -7,15 +7,18 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError, TrainingError
@@ -24,8 +27,9 @@ from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.checkpoint import Counters
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.curriculum import make_curriculum
+from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
-from maestromotif.rl.experience import Experience, prepare_acting
+from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
 from maestromotif.rl.learner import Learner, Rollout
 from maestromotif.rl.metrics import RECENT, Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
 from maestromotif.rl.networks import SkillPolicy, spec_to_json
@@ -68,12 +72,13 @@ def train(
     on_update: Callable[[Metrics], None] = lambda metrics: None,
     reward_maker: str = "maestromotif.rl.build:load_rewards",
     home: Path = Path(),
+    ranks: Ranks | None = None,
 ) -> None:
     """Train one network on all skills, or go on with what ``out`` holds.
 
     Writes ``policy.safetensors`` (``SkillPolicy.load``), ``untrained.safetensors`` (the same network before its first step),
     ``metrics.jsonl`` (see docs/training.md), ``checkpoints/`` and ``tensorboard/``. With ``workers = 0`` on a CPU, the same seed gives the
-    same weights and metrics bit for bit. Games cannot be saved: after a resume, every game begins its next episode.
+    same weights and metrics bit for bit, however often it was interrupted: a resumed run plays its games up to where they were.
 
     Args:
         programs_dir: folder with ``skills.py`` and ``training_policy.py``, or the sources themselves.
@@ -82,6 +87,7 @@ def train(
         on_update: the metrics of every update.
         reward_maker: ``module:function`` that loads ``rewards_dir`` in the games' process.
         home: the folder that ``config.schedule_file`` lies in.
+        ranks: processes that train together; every one of them must call this, with the same arguments.
 
     Raises:
         TrainingError: a loss is not a number or explodes, or a worker died. The error names the checkpoint that a resumed run starts from.
@@ -92,17 +98,18 @@ def train(
     sources = programs_dir if isinstance(programs_dir, ScheduleSources) else read_sources(programs_dir)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        training = Training(domain, skills, sources, rewards_dir, config, out, seed, reward_maker, home, stack)
+        ranks = ranks or Ranks()
+        training = Training(domain, skills, sources, rewards_dir, config, out, seed, reward_maker, home, stack, progress, ranks)
         stopped = stack.enter_context(_interruptible())
         while not training.finished:
             try:
                 metrics = training.update()
             except TrainingError:
-                training.save_if_sound()
+                training.save_if_sound(with_games=False)
                 raise
             on_update(metrics)
             progress(training.progress, training.text(metrics))
-            if stopped():
+            if ranks.any(stopped()):
                 training.save_if_sound()
                 raise KeyboardInterrupt
             training.save_if_due()
@@ -124,8 +131,20 @@ class Training:
         reward_maker: str,
         home: Path,
         stack: ExitStack,
+        progress: Callable[[float, str], None] = lambda fraction, text: None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self._ranks = ranks = ranks or Ranks()
         self.config, self.out = config, out
+        rows = ranks.share(config.games, "games")
+        ranks.share(config.minibatch, "minibatch", config.chunk)
+        mine = config.model_copy(
+            update={
+                "games": config.games // ranks.count,
+                "minibatch": config.minibatch // ranks.count,
+                "device": ranks.device(config.device),
+            }
+        )
         self._skills, self._seed = skills, seed
         measures = domain.call_measures
         self._measured = tuple(skill.measure in measures for skill in skills)
@@ -134,22 +153,25 @@ class Training:
         if config.schedule != "program":
             sources = replace(sources, maker=WEIGHTED)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
-        self.policy = SkillPolicy(domain.observation_spec, skills.ids, config.shape, seed=episode_seed(seed, 1) % 2**62).to(config.device)
+        observed = domain.observation_for(config.network)
+        self.policy = SkillPolicy(observed, skills.ids, config.shape, seed=episode_seed(seed, 1) % 2**62).to(mine.device)
         self._generators = {
             name: torch.Generator().manual_seed(episode_seed(seed, 2, place) % 2**62) for place, name in enumerate(("act", "learn"))
         }
-        self.learner = Learner(self.policy, config, self._generators["learn"])
+        self.learner = Learner(self.policy, mine, self._generators["learn"], ranks)
         self._shape = json.dumps(
-            {"spec": spec_to_json(domain.observation_spec), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed}
+            {"spec": spec_to_json(observed), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed}
         )
         self.counters = Counters(
-            0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), {}, self._shape
+            0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), {}, {}, self._shape
         )
         self.last_saved: Path | None = None
-        self._resume()
+        saved = self._resume()
         self._watch = Watch()
         self._began = self._saved_at = time.monotonic()
         self._elapsed_before = self.counters.elapsed
+        # Only games of a single process are played again; those of several begin their next episodes.
+        playing = saved_episodes(saved, config.games) if ranks.count == 1 else None
         first = (self.counters.first_episodes + (0,) * config.games)[: config.games]
         spec = GamesSpec(
             domain=describe_domain(domain),
@@ -158,32 +180,46 @@ class Training:
             sources=sources,
             rewards="" if rewards_dir is None else str(rewards_dir.resolve()),
             reward_maker=reward_maker,
-            num_games=config.games,
+            num_games=mine.games,
+            first_game=rows.start,
             seed=episode_seed(seed, 3),
-            first_episodes=first,
+            first_episodes=playing or first[rows],
             episode_steps=config.episode_steps,
+            observation=config.network,
         )
-        acting = prepare_acting(self.policy, config, config.games)
+        acting = prepare_acting(self.policy, mine, mine.games)
         stack.callback(acting.buffer.close)
-        self.games: Games = make_games(spec, domain, config.groups, config.workers, acting)
+        self.games: Games = make_games(spec, domain, config.groups, config.workers, acting, config.patience, config.restarts)
         stack.callback(self.games.close)
         self._guide()
-        self._metrics_file = MetricsFile(out / METRICS, self.counters.steps)
+        written = out if ranks.first else Path(stack.enter_context(TemporaryDirectory()))
+        self._metrics_file = MetricsFile(written / METRICS, self.counters.steps)
         stack.callback(self._metrics_file.close)
-        self._board = TensorBoard(out / "tensorboard", self.counters.steps) if config.tensorboard else None
+        self._board = TensorBoard(out / "tensorboard", self.counters.steps) if config.tensorboard and ranks.first else None
         if self._board is not None:
             stack.callback(self._board.close)
         self._learning = stack.enter_context(ThreadPoolExecutor(1, "learner")) if config.overlap else None
         self._pending: Rollout | None = None
-        self.experience = Experience(self.games, self.policy, config, self._generators["act"], acting)
+        self.experience = Experience(self.games, self.policy, config, self._generators["act"], acting, rows, config.games)
+        self.experience.begin(saved if playing else {}, lambda text: progress(self.progress, text))
+        if playing and config.overlap:
+            self._pending = rollout_from_tensors(saved, config.rollout, config.chunk)
+        # Episodes that were replayed have made their faults again.
+        self._old_faults = Counter(self.counters.faults) - self._faults()
+        self._restarts = self.games.restarts
         self._counts = SkillCounts(self.games.arrays)
 
-    def _resume(self) -> None:
-        checkpoint.sweep(self.out, self.out / _CHECKPOINTS)
+    def _resume(self) -> Mapping[str, Tensor]:
+        """Go back to the newest checkpoint; all its tensors, or none if there is no checkpoint."""
+        if self._ranks.first:
+            checkpoint.sweep(self.out, self.out / _CHECKPOINTS)
         found = checkpoint.latest(self.out / _CHECKPOINTS)
+        if len(set(self._ranks.gather(found[0].steps if found else 0))) > 1:
+            raise TrainingError(f"{self.out}: not all processes of the training see the same checkpoints", "Let all of them see one folder")
         if found is None:
-            self.policy.save(self.out / UNTRAINED)
-            return
+            if self._ranks.first:
+                self.policy.save(self.out / UNTRAINED)
+            return {}
         counters, tensors = found
         if counters.shape != self._shape:
             raise ArtifactError(
@@ -195,6 +231,10 @@ class Training:
         self._curriculum.restore(counters.curriculum)
         self.last_saved = self.out / _CHECKPOINTS / f"checkpoint-{counters.steps:012d}.safetensors"
         _log.info("going on at step %d of %d", counters.steps, self.config.steps)
+        return tensors
+
+    def _faults(self) -> Counter[str]:
+        return sum(map(Counter, self._ranks.gather(self.games.faults())), Counter())
 
     def _guide(self) -> None:
         """Tell the games what the curriculum wants, while none of them steps, so that it reaches every game at the same moment."""
@@ -216,9 +256,11 @@ class Training:
         losses, learning = self._overlapped() if self._learning is not None else self._alternating()
         self._check(losses)
         steps = self.config.rollout * self.config.games
-        counts = self._counts.take()
+        counts = {name: self._ranks.total(sums) for name, sums in self._counts.take().items()}
         skills = skill_metrics(self._skills.ids, self._measured, counts)
-        self._curriculum.update(steps, skills)
+        # With overlap, the first update has seen two rollouts end.
+        played = int(counts["steps"].sum())
+        self._curriculum.update(played, skills)
         self._guide()
         self._count(steps, skills)
         metrics: Metrics = {
@@ -228,8 +270,9 @@ class Training:
             "learning_rate": self.learner.optimiser.param_groups[0]["lr"],
             "episodes": int(counts["games"][0]),
             "episode_steps": float(counts["games"][1] / counts["games"][0]) if counts["games"][0] else None,
-            "switch_rate": float(counts["games"][4]) / steps,
-            "faults": dict(self.games.faults()),
+            "switch_rate": float(counts["games"][4]) / played,
+            "faults": dict(self.counters.faults),
+            "restarts": sum(self._ranks.gather(self.games.restarts - self._restarts)),
             "curriculum": self._curriculum.describe(),
             "skills": skills,
         }
@@ -242,6 +285,7 @@ class Training:
             [*self._metrics_file.recent, metrics][-RECENT:],
             [skill for skill, weight in zip(self._skills.ids, self._curriculum.weights(), strict=True) if not weight],
         )
+        self._restarts = self.games.restarts
         seconds = {name: self.experience.seconds[name] - before[name] for name in before}
         metrics["time"] = {
             "elapsed": self.counters.elapsed,
@@ -293,12 +337,13 @@ class Training:
 
     def _count(self, steps: int, skills: dict[str, Metrics]) -> None:
         old = self.counters
-        # An episode that goes on now is lost in a resume, which begins the next one.
-        following = tuple(int(number) + 1 for number in self.games.arrays.episode)
+        # For a resume that cannot replay the episodes that go on now.
+        following = tuple(int(number) + 1 for number in self._ranks.join(self.games.arrays.episode))
         calls = {skill: old.calls.get(skill, 0.0) + values["calls"] for skill, values in skills.items()}
         rewarded = {skill: old.rewarded.get(skill, 0.0) + values["calls"] * (values["return"] or 0.0) for skill, values in skills.items()}
         elapsed, curriculum = self._elapsed_before + time.monotonic() - self._began, self._curriculum.state()
-        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, curriculum, self._shape)
+        faults = dict(sorted((self._old_faults + self._faults()).items()))
+        self.counters = Counters(old.steps + steps, old.update + 1, elapsed, following, calls, rewarded, faults, curriculum, self._shape)
 
     def text(self, metrics: Metrics) -> str:
         """A short line for a progress display."""
@@ -306,24 +351,36 @@ class Training:
         left = max(0, self.config.steps - self.counters.steps) / max(1.0, rate)
         return f"{self.counters.steps:,} of {self.config.steps:,} steps, {rate:,.0f} steps/s, {left / 60:.1f} min left"
 
-    def save(self) -> None:
-        """Write a checkpoint now."""
-        self.last_saved = checkpoint.save(self.out / _CHECKPOINTS, self.counters, self.policy, self.learner.optimiser, self._generators)
+    def save(self, with_games: bool = True) -> None:
+        """Write a checkpoint now.
+
+        Args:
+            with_games: a resumed run goes on exactly from here; otherwise, and with several ranks, its games begin their next episodes.
+        """
+        if not self._ranks.first:
+            return
+        with_games = with_games and self._ranks.count == 1
+        more = self.experience.state() if with_games else {}
+        if with_games and self._pending is not None:
+            more |= rollout_to_tensors(self._pending)
+        folder, optimiser = self.out / _CHECKPOINTS, self.learner.optimiser
+        self.last_saved = checkpoint.save(folder, self.counters, self.policy, optimiser, self._generators, more)
         self._saved_at = time.monotonic()
 
     def save_if_due(self) -> None:
         if self._watch.sound and time.monotonic() - self._saved_at >= self.config.checkpoint_seconds:
             self.save()
 
-    def save_if_sound(self) -> None:
+    def save_if_sound(self, with_games: bool = True) -> None:
         """Write a checkpoint, unless the last update was not sound. After a failure of the games, the weights are those of that update."""
         if self._watch.sound and self.counters.update:
-            self.save()
+            self.save(with_games)
 
     def finish(self) -> None:
         """Write the final checkpoint and the policy."""
         self.save()
-        self.policy.save(self.out / POLICY)
+        if self._ranks.first:
+            self.policy.save(self.out / POLICY)
 
 
 @contextmanager

@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from maestromotif import errors
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError, TrainingError
-from maestromotif.rl.acting import ActingArrays, ActingSpec, RolloutArrays
+from maestromotif.rl.acting import ActingArrays, ActingSpec, cut_rollout
 from maestromotif.rl.arrays import SharedBuffer, StepArrays, Where
 from maestromotif.rl.build import GamesSpec, build_part, first_episodes, split
 from maestromotif.rl.episodes import EpisodeResult, episode_seed
@@ -120,7 +118,7 @@ class SerialGames(Games):
 
     def __init__(self, spec: GamesSpec, domain: Domain, num_groups: int = 1) -> None:
         super().__init__(spec, num_groups)
-        shape = (domain.observation_spec, spec.num_games, len(spec.skills), num_groups)
+        shape = (domain.observation_for(spec.observation), spec.num_games, len(spec.skills), num_groups)
         self.arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
         self._parts: list[SkillGames] = [
             build_part(
@@ -191,8 +189,7 @@ class _Worker:
         pending: orders without an answer, the oldest first.
         ready: groups that have begun in the present process; any other begins, rather than steps, at its next order.
         fruitless: processes in a row that ended before they had played a step.
-        blamed: for episodes of an evaluation, how often the process died while playing them.
-        left: for each group, what to play of an evaluation.
+        faults: as last told by the present process.
     """
 
     number: int
@@ -234,7 +231,7 @@ class ParallelGames(Games):
         workers = min(workers, min(group.stop - group.start for group in self.groups))
         shares = [[_shift(share, group.start) for share in split(group.stop - group.start, workers)] for group in self.groups]
         self._parts = num_groups * workers
-        shape = (domain.observation_spec, spec.num_games, len(spec.skills), self._parts)
+        shape = (domain.observation_for(spec.observation), spec.num_games, len(spec.skills), self._parts)
         self._buffer = SharedBuffer(StepArrays.size(*shape))
         self.arrays = StepArrays.over(self._buffer.memory, *shape)
         # What was observed before a step: if the step is lost, it is the last that was seen of an episode.
@@ -276,7 +273,7 @@ class ParallelGames(Games):
             return [index for index in first if index not in self._done]
         if not self.restarts:
             return first
-        return np.maximum(first, self.arrays.episode[games] + 1).tolist()
+        return [max(number, int(playing) + 1) for number, playing in zip(first, self.arrays.episode[games], strict=True)]
 
     def reset(self) -> None:
         self._all([_Order("r", group) for group in range(len(self.groups))])
@@ -305,7 +302,10 @@ class ParallelGames(Games):
             self._answer(worker)
 
     def play(self, number: int) -> None:
-        self._all([_Order("p", 0, bytes((number, 0, 0)))])
+        for worker in self._workers:
+            # From here on, this counts the steps of the rollout.
+            self.arrays.where[worker.parts[0][0], 2] = 0
+        self._all([_rollout_order(number, 0)])
 
     def faults(self) -> Counter[str]:
         self._all([_Order("f")])
@@ -370,21 +370,22 @@ class ParallelGames(Games):
         """
         assert worker.process is not None
         worker.process.kill()
-        where, culprit = self._place(worker)
-        told = f"worker {worker.number} {how} ({where})"
-        played = any(self.arrays.where[part, 2] for part, _ in worker.parts) and bool(worker.ready)
-        worker.fruitless = worker.fruitless + 1 if not played else 0
+        place, culprit = self._place(worker)
+        told = f"worker {worker.number} {how} ({place})"
+        played = any(self.arrays.where[part, 2] > 1 for part, _ in worker.parts)
+        worker.fruitless = 0 if played else worker.fruitless + 1
         remedy = "It may have run out of memory: try fewer games. The last checkpoint is kept, so the same command goes on from there"
         if worker.fruitless >= _FRUITLESS:
-            raise TrainingError(f"{told}, the {_FRUITLESS}rd time running before it had finished a step", remedy)
+            raise TrainingError(f"{told}, {_FRUITLESS} times running before it had finished a step", remedy)
         if self.restarts >= self._most_restarts:
             raise TrainingError(f"{told}, after {self.restarts} restarts of workers", remedy)
-        self._blame(culprit, how)
+        if culprit is not None:
+            self._blame(culprit, how)
         orders = [self._again(worker, order) for order in worker.pending]
-        worker.process.close()
         self._lost_faults += worker.faults
         worker.faults = Counter()
         self.restarts += 1
+        worker.process.close()
         self._start(worker)
         worker.pending.clear()
         for order in orders:
@@ -401,13 +402,57 @@ class ParallelGames(Games):
         assert self._acting is not None
         number, first = order.data[0], int.from_bytes(order.data[1:], "little")
         part, games = worker.parts[0]
-        rollout, begun = self._acting.arrays.rollouts[number], first
-        if worker.ready:
-            begun += int(self.arrays.where[part, 2]) - 
-        return order
+        begun = int(self.arrays.where[part, 2])
+        acting = self._acting.arrays.part(games)
+        acting.memory[...] = 0
+        acting.keep[...] = 0
+        if begun:
+            cut_rollout(acting.rollouts[number], first + begun - 1)
+        return _rollout_order(number, first + begun)
 
     def _place(self, worker: _Worker) -> tuple[str, int | None]:
-        ...
+        """What a worker was doing, in words, and the index of the episode that it was playing, if that is known."""
+        for part, games in worker.parts:
+            doing, place, _ = self.arrays.where[part].tolist()
+            if doing == Where.WAITING:
+                continue
+            words = Where(doing).words
+            if not 0 <= place < games.stop - games.start:
+                return words, None
+            game = games.start + place
+            episode = int(self.arrays.episode[game])
+            number = self._spec.first_game + game
+            seed = episode_seed(self._spec.seed, episode) if self._spec.play else episode_seed(self._spec.seed, number, episode)
+            return f"{words}, game {number}, episode {episode}, seed {seed}", episode
+        return (Where.WAITING.words if worker.ready else "while it started"), None
+
+    def _blame(self, index: int, how: str) -> None:
+        """An episode of an evaluation that takes its process with it twice is not played a third time."""
+        play = self._spec.play
+        if play is None or index < 0 or index in self._done:
+            return
+        self._blamed[index] += 1
+        if self._blamed[index] < 2:
+            return
+        seed = episode_seed(self._spec.seed, index)
+        problem = f"episode {index} (seed {seed}) was given up: its worker {how}, twice"
+        _log.error("%s; it counts as a failure", problem)
+        criteria = self._domain.tasks[play.task].criteria if play.task else {}
+        self._done.add(index)
+        self._results.append(
+            EpisodeResult(
+                index=index,
+                seed=seed,
+                steps=0,
+                ended=EndCause.CUT,
+                success=dict.fromkeys(criteria, False),
+                success_step=dict.fromkeys(criteria, -1),
+                claimed=False,
+                calls=(),
+                facts={},
+                faults={problem: 1},
+            )
+        )
 
     def close(self) -> None:
         for worker in self._workers:
@@ -416,3 +461,42 @@ class ParallelGames(Games):
         self._workers = []
         with contextlib.suppress(OSError):
             self._buffer.close()
+
+
+def make_games(
+    spec: GamesSpec,
+    domain: Domain,
+    num_groups: int,
+    workers: int,
+    acting: Acting | None = None,
+    patience: float = _PATIENCE,
+    restarts: int = _RESTARTS,
+) -> Games:
+    """Games in this process (``workers`` 0) or in workers, which also act if ``acting`` says so; for the rest see ``ParallelGames``."""
+    if not workers:
+        return SerialGames(spec, domain, num_groups)
+    if acting is None or not acting.by_workers:
+        return ParallelGames(spec, domain, num_groups, workers, None, patience, restarts)
+    # Nobody waits for the network, so there is nothing to interleave.
+    return ParallelGames(spec, domain, 1, workers, acting, patience, restarts)
+
+
+def _rollout_order(number: int, first: int) -> _Order:
+    """To play the steps of a rollout from ``first`` on into a set."""
+    return _Order("p", 0, bytes([number]) + first.to_bytes(4, "little"))
+
+
+def _inside(games: Sequence[int], rows: slice) -> list[int]:
+    """Those of some games that lie in a part, counted within it."""
+    return [game - rows.start for game in games if rows.start <= game < rows.stop]
+
+
+def _shift(games: slice, by: int) -> slice:
+    return slice(games.start + by, games.stop + by)
+
+
+def _remake(message: dict[str, str]) -> MaestroError:
+    """An error of a worker, as it was raised there."""
+    kind = getattr(errors, message["kind"], MaestroError)
+    error: MaestroError = kind(message["problem"], message["remedy"])
+    return error

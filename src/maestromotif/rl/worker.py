@@ -1,14 +1,17 @@
-"""What a worker process runs: games, and nothing else. Started by ``maestromotif.rl.vector``; not for people."""
+"""What a worker process runs: games, and nothing else. Started by ``maestromotif.rl.process``; not for people."""
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import json
 import socket
 import sys
 import traceback
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector
 from maestromotif.rl.actors import make_actor
@@ -16,68 +19,130 @@ from maestromotif.rl.arrays import SharedBuffer, StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, load_part_domain
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.rl.games import SkillGames
+from maestromotif.rl.resume import Played
 
-__all__ = ["main"]
+__all__ = ["RareGarbage", "main"]
 
 
 def main(arguments: list[str]) -> None:
     """Serve until the other end of the line is closed, which also happens when the trainer is killed."""
+    # A crash, or the signal that the trainer sends to a worker which hangs, leaves the place in the program behind.
+    faulthandler.enable()
     line_fd, memory_fd, size = (int(argument) for argument in arguments)
     with socket.socket(fileno=line_fd) as line:
         try:
-            _serve(line, SharedBuffer(size, memory_fd))
+            task = _read_task(line)
+            if task is not None:
+                _Worker(line, SharedBuffer(size, memory_fd), task).serve()
         except (BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:
-            # Whatever went wrong is raised again in the trainer, which knows what to do about it.
+            # Whatever went wrong is told to the trainer, which knows what to do about it.
             _tell(line, b"e", _describe(error))
 
 
-def _serve(line: socket.socket, buffer: SharedBuffer) -> None:
-    task = _read_task(line)
-    if task is None:
-        return
-    spec = GamesSpec.from_json(json.dumps(task["spec"]))
-    domain = load_part_domain(spec)
-    arrays = StepArrays.over(buffer.memory, domain.observation_spec, spec.num_games, len(spec.skills), task["parts"])
-    results: list[EpisodeResult] = []
-    groups = [
-        build_part(
-            spec,
-            domain,
-            arrays.part(mine["part"], slice(*mine["games"])),
-            range(*mine["games"]),
-            (mine["part"], task["parts"]),
-            results.append,
+class RareGarbage:
+    """Collects cyclic garbage between two orders, once in many, instead of in the middle of them and often.
+
+    What exists at the beginning is never looked at again. Everything else that is unreachable is freed each time, so that no more
+    than ``every`` orders' worth of it is ever held.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every, self._left = every, every
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self._left = self._every
+            gc.collect()
+
+
+class _Worker:
+    """The games of one worker. A group is made and begun by its first order, whichever that is."""
+
+    def __init__(self, line: socket.socket, buffer: SharedBuffer, task: Mapping[str, Any]) -> None:
+        self._line, self._task = line, task
+        self._spec = GamesSpec.from_json(json.dumps(task["spec"]))
+        self._domain = load_part_domain(self._spec)
+        self._arrays = StepArrays.over(
+            buffer.memory, self._domain.observation_for(self._spec.observation), self._spec.num_games, len(self._spec.skills), task["parts"]
         )
-        for mine in task["mine"]
-    ]
-    collector = _collector(task["acting"], domain, spec, groups[0], arrays, task["mine"][0]) if "acting" in task else None
-    try:
-        while order := line.recv(1):
-            if order == b"r":
-                for games in groups:
-                    games.reset()
-            elif order in (b"p", b"q"):
-                assert collector is not None
-                collector.collect(order[0] - ord("p"))
-            elif order == b"f":
-                counts: dict[str, int] = {}
-                for games in groups:
-                    for kind, count in games.faults().items():
-                        counts[kind] = counts.get(kind, 0) + count
-                _tell(line, b"f", counts)
-                continue
-            else:
-                groups[int(order)].step()
-            if results:
-                _tell(line, b"!", [result.to_json() for result in results])
-                results.clear()
-            else:
-                line.sendall(b".")
-    finally:
-        for games in groups:
-            games.close()
+        self._results: list[EpisodeResult] = []
+        self._groups: dict[int, SkillGames] = {}
+        self._collector: Collector | None = None
+        # An order is one step of some games, or a whole rollout of them where the network acts here.
+        self._every = 8 if "acting" in task else 500
+
+    def serve(self) -> None:
+        garbage: RareGarbage | None = None
+        try:
+            while header := _exactly(self._line, 6):
+                kind, group = chr(header[0]), header[1] - ord("0")
+                data = _exactly(self._line, int.from_bytes(header[2:], "little")) or b""
+                if kind == "f":
+                    _tell(self._line, b"f", sum((games.faults() for games in self._groups.values()), Counter()))
+                    continue
+                self._obey(kind, group, data)
+                if self._results:
+                    _tell(self._line, b"!", [result.to_json() for result in self._results])
+                    self._results.clear()
+                else:
+                    self._line.sendall(b".")
+                if garbage is not None:
+                    garbage()
+                elif len(self._groups) == len(self._task["mine"]):
+                    garbage = RareGarbage(self._every)
+        finally:
+            for games in self._groups.values():
+                games.close()
+
+    def _obey(self, kind: str, group: int, data: bytes) -> None:
+        begun = group in self._groups
+        if not begun:
+            self._groups[group] = self._build(group)
+        games = self._groups[group]
+        if kind == "y":
+            low, high = self._task["mine"][group]["games"]
+            played = Played.from_bytes(data, high - low, len(self._spec.skills))
+            games.replay(played.lengths.tolist(), played.actions, played.given)
+            return
+        if not begun or kind == "r":
+            games.reset()
+        if kind == "p":
+            if self._collector is None:
+                self._collector = self._make_collector(games)
+            self._collector.collect(data[0], int.from_bytes(data[1:], "little"))
+        elif kind == "n" and begun:
+            games.renew(json.loads(data))
+        elif kind == "s" and begun:
+            games.step()
+
+    def _build(self, group: int) -> SkillGames:
+        mine = self._task["mine"][group]
+        games = slice(*mine["games"])
+        return build_part(
+            self._spec,
+            self._domain,
+            self._arrays.part(mine["part"], games),
+            range(games.start, games.stop),
+            mine["episodes"],
+            self._results.append,
+        )
+
+    def _make_collector(self, part: SkillGames) -> Collector:
+        """The network acts here: with memory and weights that are shared with the trainer."""
+        acting, mine = self._task["acting"], self._task["mine"][0]
+        described = ActingSpec(**acting["spec"])
+        observed = self._domain.observation_for(self._spec.observation)
+        buffer = SharedBuffer(acting["size"], acting["fd"])
+        games = slice(*mine["games"])
+        views = ActingArrays.over(buffer.memory, described.layout(observed, self._spec.num_games)).part(games)
+        actor = make_actor(observed, described.skills, described.network, views.weights)
+        return Collector(_Here(part, self._arrays.part(mine["part"], games)), actor, views, described)
 
 
 class _Here:
@@ -93,19 +158,6 @@ class _Here:
         return None
 
 
-def _collector(
-    acting: dict[str, Any], domain: Domain, spec: GamesSpec, part: SkillGames, arrays: StepArrays, mine: dict[str, Any]
-) -> Collector:
-    """The network acts here: with memory and weights that are shared with the trainer."""
-    described = ActingSpec(**acting["spec"])
-    observed = domain.observation_spec
-    buffer = SharedBuffer(acting["size"], acting["fd"])
-    games = slice(*mine["games"])
-    views = ActingArrays.over(buffer.memory, described.layout(observed, spec.num_games)).part(games)
-    actor = make_actor(observed, described.skills, described.network, views.weights)
-    return Collector(_Here(part, arrays.part(mine["part"], games)), actor, views, described)
-
-
 def _read_task(line: socket.socket) -> dict[str, Any] | None:
     header = b""
     while not header.endswith(b"\n"):
@@ -113,15 +165,20 @@ def _read_task(line: socket.socket) -> dict[str, Any] | None:
         if not more:
             return None
         header += more
-    left, parts = int(header), []
-    while left:
-        more = line.recv(min(left, 1 << 20))
-        if not more:
-            return None
-        parts.append(more)
-        left -= len(more)
-    task: dict[str, Any] = json.loads(b"".join(parts))
+    data = _exactly(line, int(header))
+    task: dict[str, Any] | None = json.loads(data) if data else None
     return task
+
+
+def _exactly(line: socket.socket, count: int) -> bytes:
+    """So many bytes; none where the line was closed."""
+    data = b""
+    while len(data) < count:
+        more = line.recv(min(count - len(data), 1 << 20))
+        if not more:
+            return b""
+        data += more
+    return data
 
 
 def _tell(line: socket.socket, kind: bytes, message: Any) -> None:
@@ -129,9 +186,11 @@ def _tell(line: socket.socket, kind: bytes, message: Any) -> None:
     line.sendall(kind + len(data).to_bytes(4, "little") + data)
 
 
-def _describe(error: Exception) -> dict[str, str]:
-    problem, remedy = (error.problem, error.remedy) if isinstance(error, MaestroError) else (str(error), "")
-    return {"kind": type(error).__name__, "problem": problem, "remedy": remedy, "traceback": traceback.format_exc()}
+def _describe(error: Exception) -> dict[str, Any]:
+    if isinstance(error, MaestroError):
+        return {"ours": True, "kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return {"ours": False, "error": f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"}
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features, memory
+from maestromotif.domains.nethack import features, memory, pictures
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, Game, OptionsFile
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
-from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, SIGN, TARGETS
+from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, OBSERVATIONS, SIGN, TARGETS, TEXT
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 from maestromotif.types import Caption, RewardInput
@@ -58,6 +58,11 @@ class NetHackEnv(DomainEnv):
     ) -> None:
         self.num_games = num_games
         self.observation = OBSERVATION.allocate(num_games)
+        # What the features are written into; arrays that nobody sees are kept apart.
+        self._seen = self.observation
+        self._pictures: list[tuple[NDArray[np.int16], NDArray[Any]]] = []
+        self._text: NDArray[np.uint8] | None = None
+        self._shown: list[ReadMessage | None] = [None] * num_games
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._mask = mask
         self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
@@ -86,11 +91,23 @@ class NetHackEnv(DomainEnv):
         self._stacks = [b""] * num_games
         self._prayed = np.full(num_games, -1000, np.int64)
 
+    def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """See ``DomainEnv.bind``; the arrays of any of ``layout.OBSERVATIONS``."""
+        spec = next((spec for spec in OBSERVATIONS.values() if spec.layout().keys() == arrays.keys()), OBSERVATION)
+        allocated = spec.allocate(self.num_games)
+        self.observation = {**allocated, **{name: self._seen[name] for name in allocated.keys() & self._seen.keys()}}
+        super().bind(arrays)
+        self._seen = {**self._seen, **{name: arrays[name] for name in arrays.keys() & self._seen.keys()}}
+        self._pictures = [(pictures.PICTURES[name], arrays[name]) for name in spec.grids]
+        self._text, self._shown = arrays.get("message"), [None] * self.num_games
+
     # --- life of a game
 
     def reset(self, games: Sequence[int], seeds: Sequence[int]) -> None:
-        inputs = self._inputs
+        inputs, playing = self._inputs, self.playing
         for game, seed in zip(games, seeds, strict=True):
+            if playing is not None:
+                playing[0] = game
             message = self._reader.read(self.games[game].reset(int(seed)))
             memory.forget(self._memory, game)
             self._facts_BF[game] = 0
@@ -108,7 +125,10 @@ class NetHackEnv(DomainEnv):
         inputs.kills[:] = 0
         inputs.bumps[:] = -1
         alive = []
+        playing = self.playing
         for game, action in enumerate(actions_B.tolist()):
+            if playing is not None:
+                playing[0] = game
             one = self.games[game]
             raw = one.step(action)
             self._previous[game] = self._messages[game]
@@ -148,16 +168,30 @@ class NetHackEnv(DomainEnv):
 
     def _refresh(self, games: NDArray[np.int64]) -> None:
         if len(games):
-            observation = self.observation
+            observation = self._seen
             outputs = memory.Outputs(
                 observation["view"], observation["map"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS
             )
             features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
+            for table, picture in self._pictures:
+                pictures.draw(games, self._raw["glyphs"], self._raw["blstats"], table, picture)
+            if self._text is not None:
+                self._write_text(self._text, games)
             self._read_inventory(games)
             if self._mask:
                 self._write_mask(games)
         self._rows = self._codes = None
         self._facts = [None] * self.num_games
+
+    def _write_text(self, text_BL: NDArray[np.uint8], games: NDArray[np.int64]) -> None:
+        """The last message, as bytes; written only where it is another one."""
+        for game in games.tolist():
+            message = self._messages[game]
+            if message is not self._shown[game]:
+                text = message.text.encode("latin-1")[:TEXT]
+                text_BL[game, : len(text)] = np.frombuffer(text, np.uint8)
+                text_BL[game, len(text) :] = 0
+                self._shown[game] = message
 
     def _read_inventory(self, games: NDArray[np.int64]) -> None:
         """Facts and the sign of the inventory; strings are read only when the letters have changed."""
@@ -200,7 +234,8 @@ class NetHackEnv(DomainEnv):
         mask_BA[:, _QUAFF] = (classes_BI == _POTION).any(1)
         mask_BA[:, _DROP] = facts[:, _F["new_items"]] > 0
         mask_BA[:, _MORE] = 0
-        mask_BA[:, _ENHANCE] = 0
+        # Of these games alone: what another game is offered must not depend on when this one begins.
+        mask_BA[games, _ENHANCE] = 0
         for game in games.tolist():
             if self._messages[game].confident:
                 mask_BA[game, _ENHANCE] = 1
