@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from maestromotif.domains.contract import ACTION_MASK, Bag, Grid, ObservationSpec
+from maestromotif.domains.corridor import Corridor
+from maestromotif.errors import ArtifactError, DomainError
 from maestromotif.rl.config import NetworkConfig, TrainConfig
-from maestromotif.rl.metrics import read_metrics
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.rollout import play
-from maestromotif.rl.training import METRICS, POLICY, UNTRAINED, train
+from maestromotif.rl.training import POLICY, UNTRAINED, train
+from maestromotif.skills import SkillSet
 
 from . import worlds
+from .pictured import PicturedCorridor
 
 CONDITIONINGS = ("onehot", "film", "multihead", "separate", "hypernetwork")
 SKILLS = ("a", "b", "c")
@@ -186,36 +189,43 @@ def test_what_more_skills_cost_in_parameters(network: str) -> None:
     }
 
 
+def _train(domain: Corridor, out: Path, **changes: Any) -> dict[str, float]:
+    """Train; then the share of episodes that reach both ends, zero-shot, with and without training."""
+    skills = SkillSet.parse(domain.skills_toml)
+    settings: dict[str, Any] = {"games": 32, "workers": 0, "rollout": 32, "chunk": 8, "minibatch": 256}
+    settings |= {"features": 32, "hidden": 32, "episode_steps": 100, "tensorboard": False, **changes}
+    train(domain, skills, worlds.sources(), Path(), TrainConfig(**settings), out, 1, reward_maker=worlds.REWARDS)
+    how: dict[str, Any] = {"episodes": 40, "max_steps": 40, "seed": 1, "task": "both_ends", "workers": 0}
+    reached = {}
+    for name in (POLICY, UNTRAINED):
+        results = play(domain, skills, SkillPolicy.load(out / name), worlds.sources(worlds.BOTH_ENDS), **how)
+        reached[name] = float(np.mean([result.success["landmark"] for result in results]))
+    return reached
+
+
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_skills_are_learned_with_every_conditioning(conditioning: str, tmp_path: Path) -> None:
-    domain, skills = worlds.corridor(length=7)
-    settings: dict[str, Any] = {"steps": 24_000, "games": 32, "workers": 0, "rollout": 32, "chunk": 8, "minibatch": 256}
-    settings |= {"features": 32, "hidden": 32, "episode_steps": 100, "tensorboard": False, "conditioning": conditioning}
-    train(domain, skills, worlds.sources(), Path(), TrainConfig(**settings), tmp_path, 1, reward_maker=worlds.REWARDS)
-    for skill in skills.ids:
-        rates = [line["skills"][skill]["success"] for line in read_metrics(tmp_path / METRICS)[-4:]]
-        assert np.mean([rate for rate in rates if rate is not None]) > 0.9, skill
-    reached = {
-        name: np.mean(
-            [
-                result.success["landmark"]
-                for result in play(
-                    domain,
-                    skills,
-                    SkillPolicy.load(tmp_path / name),
-                    worlds.sources(worlds.BOTH_ENDS),
-                    episodes=40,
-                    max_steps=40,
-                    seed=1,
-                    task="both_ends",
-                    workers=0,
-                )
-            ]
-        )
-        for name in (POLICY, UNTRAINED)
-    }
+    reached = _train(Corridor({"length": 7}), tmp_path, steps=24_000, conditioning=conditioning)
     assert reached[POLICY] > 0.9
     assert reached[POLICY] > reached[UNTRAINED] + 0.3
+
+
+@pytest.mark.parametrize(("network", "steps"), [("light", 24_000), ("reference", 10_000)])
+def test_pictures_and_texts_teach_a_network(network: str, steps: int, tmp_path: Path) -> None:
+    reached = _train(PicturedCorridor({"length": 7}), tmp_path, steps=steps, network=network, workers=1, entropy=0.005)
+    assert reached[POLICY] > reached[UNTRAINED] + 0.3
+
+
+def test_games_and_network_must_see_the_same(tmp_path: Path) -> None:
+    domain, skills = worlds.corridor()
+    with pytest.raises(DomainError, match="corridor has no observation for the network 'light'"):
+        train(domain, skills, worlds.sources(), None, TrainConfig(network="light", workers=0), tmp_path, 1)
+    pictured = PicturedCorridor({})
+    policy = SkillPolicy(pictured.observation_for("light"), skills.ids, NetworkConfig(network="light"))
+    how: dict[str, Any] = {"episodes": 2, "max_steps": 9, "seed": 1, "workers": 0}
+    assert len(play(pictured, skills, policy, worlds.sources(), **how)) == 2
+    with pytest.raises(ArtifactError, match="trained on another observation"):
+        play(pictured, skills, SkillPolicy(SPECS["light"], skills.ids, NetworkConfig(network="light")), worlds.sources(), **how)
 
 
 def test_a_network_that_cannot_read_an_observation_says_so() -> None:

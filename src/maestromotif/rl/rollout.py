@@ -85,6 +85,7 @@ def play(
             stop_on_success=stop_on_success,
             stop_on_claim=stop_on_claim,
         ),
+        observation="small" if isinstance(policy, str) else policy.config.network,
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -92,7 +93,7 @@ def play(
     try:
         games.reset()
         with torch.inference_mode():
-            results = _run(games, domain, skills, policy, spec, episodes, progress)
+            results = _run(games, skills, policy, spec, episodes, progress)
     finally:
         games.close()
         torch.set_num_threads(threads)
@@ -101,7 +102,6 @@ def play(
 
 def _run(
     games: Games,
-    domain: Domain,
     skills: SkillSet,
     policy: SkillPolicy | Literal["random"],
     spec: GamesSpec,
@@ -109,7 +109,7 @@ def _run(
     progress: Callable[[float, str], None],
 ) -> list[EpisodeResult]:
     arrays = games.arrays
-    driver = _Random(games) if isinstance(policy, str) else _Network(games, policy, skills, domain)
+    driver = _Random(games) if isinstance(policy, str) else _Network(games, policy, skills)
     streams: dict[int, int] = {}
     results = games.results()
     while len(results) < episodes:
@@ -165,14 +165,14 @@ class _Random:
 class _Network:
     """A policy with the memory of all games, under the indices of its own skills."""
 
-    def __init__(self, games: Games, policy: SkillPolicy, skills: SkillSet, domain: Domain) -> None:
-        self._games, self._policy, self._spec = games, policy, domain.observation_spec
+    def __init__(self, games: Games, policy: SkillPolicy, skills: SkillSet) -> None:
+        self._games, self._policy = games, policy
         self._index = np.array([policy.skills.index(skill) for skill in skills.ids], np.int64)
         self._memory = policy.initial(games.num_games)
 
     def probabilities(self) -> NDArray[np.float64]:
         arrays, policy = self._games.arrays, self._policy
-        observation: dict[str, Any] = to_tensors(arrays.observation, self._spec, policy.device)
+        observation: dict[str, Any] = to_tensors(arrays.observation, policy.spec, policy.device)
         skill = torch.from_numpy(self._index[arrays.skill]).to(policy.device)
         logits, _, self._memory = policy.step(observation, skill, self._memory)
         return torch.softmax(logits.double(), 1).cpu().numpy()
@@ -189,7 +189,7 @@ def _check_fit(domain: Domain, skills: SkillSet, policy: SkillPolicy) -> None:
     unknown = [skill for skill in skills.ids if skill not in policy.skills]
     if unknown:
         raise ArtifactError(f"the policy was not trained for the skills {', '.join(unknown)}", "Train again with the present skills.toml")
-    if policy.spec != domain.observation_spec:
+    if policy.spec != domain.observation_for(policy.config.network):
         raise ArtifactError(
             "the policy was trained on another observation", "Train again, or use the options of [domain] it was trained with"
         )

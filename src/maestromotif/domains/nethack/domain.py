@@ -10,7 +10,7 @@ from maestromotif.domains.contract import CallMeasure, Domain, DomainEnv, Explor
 from maestromotif.domains.nethack import tasks
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
-from maestromotif.domains.nethack.layout import OBSERVATION
+from maestromotif.domains.nethack.layout import OBSERVATION, OBSERVATIONS
 from maestromotif.domains.nethack.simulator import DungeonSimulator
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 from maestromotif.errors import DomainError
@@ -72,6 +72,9 @@ class NetHack(Domain):
     @property
     def observation_spec(self) -> ObservationSpec:
         return OBSERVATION
+
+    def observation_for(self, network: str) -> ObservationSpec:
+        return OBSERVATIONS[network] if network in OBSERVATIONS else super().observation_for(network)
 
     @property
     def tasks(self) -> Mapping[str, Task]:

@@ -5,8 +5,11 @@ The kernel in ``features`` writes by these offsets; tests read by them. Index 0 
 
 from __future__ import annotations
 
-from maestromotif.domains.contract import Bag, ObservationSpec
+from collections.abc import Mapping
+
+from maestromotif.domains.contract import Bag, Grid, ObservationSpec
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
+from maestromotif.domains.nethack.pictures import CHARACTERS, COLOURS, GLYPHS
 from maestromotif.domains.nethack.squares import TERRAINS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 
@@ -20,10 +23,12 @@ __all__ = [
     "MESSAGE_TOKENS",
     "MESSAGE_VOCABULARY",
     "OBSERVATION",
+    "OBSERVATIONS",
     "SECTIONS",
     "SIGN",
     "STATE_LENGTH",
     "TARGETS",
+    "TEXT",
 ]
 
 CROP = 9  # width of the glyph crop around the character, squares
@@ -84,3 +89,19 @@ OBSERVATION = ObservationSpec(
     actions=len(ACTIONS),
     skip=("state",),
 )
+
+_PICTURE = 13  # width of the picture for the reference network, squares
+TEXT = 256  # bytes of the messages that it reads
+
+# What each network sees. ``small`` gets what this package knows of NetHack; the others get raw pictures, as elsewhere.
+OBSERVATIONS: Mapping[str, ObservationSpec] = {
+    "small": OBSERVATION,
+    "light": ObservationSpec({}, dense=0, actions=len(ACTIONS), grids={"glyphs": Grid(CROP, CROP, GLYPHS)}),
+    "reference": ObservationSpec(
+        {},
+        dense=DENSE_WIDTH,
+        actions=len(ACTIONS),
+        grids={"characters": Grid(_PICTURE, _PICTURE, CHARACTERS), "colours": Grid(_PICTURE, _PICTURE, COLOURS)},
+        texts={"message": TEXT},
+    ),
+}
