@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,18 @@ def test_more_steps_go_on_and_only_what_follows_is_done_again(copy: Path) -> Non
     now = (copy / "artifacts" / "training" / "metrics.jsonl").read_text().splitlines()
     assert now[: len(done)] == done
     assert json.loads(now[-1])["steps"] == 5120
+
+
+def test_torchrun_trains_with_two_processes(copy: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "maestromotif", "train", str(copy)]
+    env = environment(SOME_API_KEY="not for programs")
+    result = subprocess.run([*torchrun, "--steps", "5120"], capture_output=True, text=True, timeout=120, env=env, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "steps raised from 4,096 to 5,120" in result.stdout
+    lines = [json.loads(line) for line in (copy / "artifacts" / "training" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == list(range(256, 5_121, 256))
+    # Nothing to train: nobody waits for a training.
+    assert subprocess.run(torchrun, capture_output=True, timeout=120, env=env, check=False).returncode == 0
 
 
 def test_a_changed_setting_names_itself(copy: Path) -> None:

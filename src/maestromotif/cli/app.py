@@ -14,6 +14,7 @@ from maestromotif import __version__
 from maestromotif.cli import doctor, phases, run, setup
 from maestromotif.cli.common import INTERRUPTED, USER_ERROR, error_line, how_to_go_on
 from maestromotif.errors import MaestroError
+from maestromotif.stages.ranks import follow_if_rank, release
 
 __all__ = ["app", "main"]
 
@@ -69,6 +70,10 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """The console script."""
+    follow_if_rank()
     # A polite kill saves as Ctrl-C does.
     signal.signal(signal.SIGTERM, _terminated)
-    app()
+    try:
+        app()
+    finally:
+        release()

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from maestromotif.errors import TrainingError
 
 __all__ = ["Ranks", "open_ranks"]
 
+Number = TypeVar("Number", bound=np.generic)
 # How long ranks wait for one another: longer than it takes to restart a game's worker that hangs.
 _PATIENCE = timedelta(minutes=10)
 
@@ -34,7 +35,8 @@ class Ranks:
         rank: of this process, from 0; rank 0 writes the files.
         count: of processes.
 
-    All operations but ``share`` raise ``TrainingError`` where another rank has ended, and must be called by all ranks in the same order.
+    All operations but ``share`` and ``device`` must be called by all ranks in the same order, and raise ``TrainingError`` where another
+    rank has ended.
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
@@ -88,14 +90,28 @@ class Ranks:
         """One plain (JSON) value of each rank, in their order."""
         if self.count == 1:
             return [value]
-        text = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        return [json.loads(text) for text in self._bytes(json.dumps(value).encode())]
+
+    def join(self, array: NDArray[Number]) -> NDArray[Number]:
+        """The arrays of all ranks one after the other; they may differ in length."""
+        if self.count == 1:
+            return array
+        parts = [np.frombuffer(data, array.dtype).reshape(-1, *array.shape[1:]) for data in self._bytes(array.tobytes())]
+        return np.concatenate(parts)
+
+    def _bytes(self, data: bytes) -> list[bytes]:
         lengths = np.zeros(self.count)
-        lengths[self.rank] = len(text)
-        lengths = self.total(lengths)
-        table = np.zeros((self.count, int(lengths.max())))
-        table[self.rank, : len(text)] = text
-        rows = self.total(table).astype(np.uint8)
-        return [json.loads(row[: int(length)].tobytes()) for row, length in zip(rows, lengths, strict=True)]
+        lengths[self.rank] = len(data)
+        lengths = self.total(lengths).astype(np.int64)
+        room = torch.zeros(self.count, int(lengths.max()), dtype=torch.uint8)
+        mine = torch.zeros(room.shape[1], dtype=torch.uint8)
+        mine[: len(data)] = torch.from_numpy(np.frombuffer(data, np.uint8).copy())
+        self._call(lambda: dist.all_gather(list(room.unbind()), mine))
+        return [row[:length].numpy().tobytes() for row, length in zip(room, lengths.tolist(), strict=True)]
+
+    def device(self, name: str) -> str:
+        """Where this rank's network is to be: ``"cuda"`` becomes a GPU of its own."""
+        return f"cuda:{os.environ['LOCAL_RANK']}" if self.count > 1 and name == "cuda" else name
 
     def _call(self, operation: Callable[[], object]) -> None:
         try:

@@ -116,7 +116,8 @@ def _train(work: Work) -> Mapping[str, Any]:
     programs, rewards = project.folder("program"), project.folder("reward")
     config = project.config.train
     with open_ranks(config.device) as ranks:
-        train(project.domain, project.skills, programs, rewards, config, work.out, project.seed, work.progress, home=project.root, ranks=ranks)
+        how = (config, work.out, project.seed, work.progress)
+        train(project.domain, project.skills, programs, rewards, *how, home=project.root, ranks=ranks)
     return {}
 
 

@@ -85,9 +85,12 @@ def main() -> int:
     # Imported here, so that a child that is told to stop while it starts does so at once.
     from maestromotif.project import Project
     from maestromotif.stages.catalogue import stage_by_id
+    from maestromotif.stages.ranks import announce
     from maestromotif.stages.stage import Work
 
     try:
+        if order["stage"] == "train":
+            announce(json.dumps(order))
         project = Project.restore(Path(order["root"]), order["config"], order["skills"])
         work = Work(project, Path(order["out"]), channel.progress, channel.warn)
         facts = stage_by_id(project, order["stage"], order["options"]).work(work)
