@@ -37,7 +37,7 @@ def _learner(**changes: Any) -> Learner:
 
 def _rollout(learner: Learner, seed: int = 0) -> Rollout:
     """Experience that the learner's present weights have made, with every kind of end."""
-    config, policy, rng = learner.config, learner.policy, np.random.default_rng(seed)
+    config, policy, rng = learner.config.settled(), learner.policy, np.random.default_rng(seed)
     shape = (config.games, config.rollout)
     mask = np.ones((*shape, _SPEC.actions), np.uint8)
     mask[..., _FORBIDDEN] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import signal
@@ -19,7 +20,8 @@ from maestromotif.domains.contract import Domain
 from maestromotif.errors import TrainingError
 from maestromotif.rl.acting import RolloutArrays, cut_rollout
 from maestromotif.rl.build import GamesSpec, describe_domain
-from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.calibrate import CALIBRATION, settle
+from maestromotif.rl.config import SettledConfig, TrainConfig
 from maestromotif.rl.episodes import EpisodeResult, episode_seed
 from maestromotif.rl.metrics import read_metrics
 from maestromotif.rl.rollout import play
@@ -327,3 +329,68 @@ def test_cyclic_garbage_is_freed_between_orders_and_never_within() -> None:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def _settle(
+    tmp_path: Path, speeds: dict[tuple[int, int, int], float], told: list[str] | None = None, **settings: Any
+) -> tuple[tuple[int, int, int], list[tuple[int, int, int]]]:
+    """What was chosen, and what was tried."""
+    tried: list[tuple[int, int, int]] = []
+
+    def measure(config: SettledConfig) -> float:
+        tried.append((config.workers, config.games, config.groups))
+        return speeds[tried[-1]]
+
+    found = settle(TrainConfig(**settings), tmp_path, measure, (told if told is not None else []).append)
+    return (found.workers, found.games, found.groups), tried
+
+
+def test_calibration_takes_what_is_clearly_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maestromotif.rl.calibrate.cores", lambda: 4)
+    told: list[str] = []
+    # Three workers are faster than two, but by too little to be told from chance; so are two groups.
+    speeds = {(1, 64, 1): 100.0, (2, 64, 1): 180.0, (3, 64, 1): 185.0, (4, 64, 1): 150.0}
+    speeds |= {(2, 128, 1): 200.0, (2, 256, 1): 190.0, (2, 128, 2): 205.0}
+    asked: dict[str, Any] = {"games": "auto", "acting": "trainer"}
+    chosen, tried = _settle(tmp_path, speeds, told, **asked)
+    assert chosen == (2, 128, 1)
+    assert tried == list(speeds)
+    assert told[-1] == "2 workers x 128 games: 200 steps/s, of 7 combinations tried"
+    table = json.loads((tmp_path / CALIBRATION).read_text())
+    assert (table["cores"], table["choice"]) == (4, {"workers": 2, "games": 128, "groups": 1})
+    assert [row["steps_per_second"] for row in table["tried"]] == list(speeds.values())
+    # A resumed run does not measure again ...
+    assert _settle(tmp_path, {}, **asked) == ((2, 128, 1), [])
+    # ... but with other cores, which change everything except the games that go on.
+    monkeypatch.setattr("maestromotif.rl.calibrate.cores", lambda: 2)
+    chosen, tried = _settle(tmp_path, {(1, 128, 1): 90.0, (2, 128, 1): 80.0, (1, 128, 2): 100.0}, **asked)
+    assert chosen == (1, 128, 2)
+    (tmp_path / CALIBRATION).write_text("{")
+    assert _settle(tmp_path, {(1, 64, 1): 2.0, (2, 64, 1): 1.0}, games=64)[0] == (1, 64, 1)
+
+
+def test_what_is_given_is_not_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maestromotif.rl.calibrate.cores", lambda: 4)
+    assert _settle(tmp_path, {}, workers=0, games="auto") == ((0, 64, 1), [])
+    assert _settle(tmp_path, {}, workers=3) == ((3, 64, 1), [])
+    assert _settle(tmp_path, {}, workers=3, games=9, groups=2) == ((3, 9, 2), [])
+    assert not (tmp_path / CALIBRATION).exists()
+    # No more workers than there are games.
+    assert _settle(tmp_path, {(1, 2, 1): 1.0, (2, 2, 1): 3.0}, games=2) == ((2, 2, 1), [(1, 2, 1), (2, 2, 1)])
+
+
+def test_calibration_really_trains_and_leaves_only_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maestromotif.rl.calibrate.cores", lambda: 2)
+    metrics = _train(tmp_path / "auto", workers="auto", steps=256)
+    table = json.loads((tmp_path / "auto" / CALIBRATION).read_text())
+    assert [row["workers"] for row in table["tried"]] == [1, 2]
+    assert all(row["steps_per_second"] > 0 for row in table["tried"])
+    assert _without_time(metrics) == _without_time(_train(tmp_path / "given", steps=256))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("workers", -1), ("workers", "many"), ("games", 0), ("groups", 3), ("groups", 1.5), ("games", True)]
+)
+def test_numbers_that_cannot_be(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match='must be "auto"'):
+        TrainConfig(**{key: value})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-__all__ = ["NetworkConfig", "TrainConfig"]
+__all__ = ["AUTO", "NetworkConfig", "SettledConfig", "TrainConfig", "cores"]
 
 
 # Widths of the networks by name; see networks.py.
@@ -58,15 +60,42 @@ class NetworkConfig(BaseModel):
         return {**_SIZES[values.get("network", "small")], **given}
 
 
+AUTO: Literal["auto"] = "auto"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[Any], Any]:
+    """Checks for a whole number within these limits, or ``"auto"``."""
+
+    def check(value: Any) -> Any:
+        if value == AUTO or (isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)):
+            return value
+        raise ValueError(f'must be "{AUTO}" or a whole number, {least} or more' if most is None else f'must be "{AUTO}", {least} or {most}')
+
+    return check
+
+
+_CountOrNone = Annotated[int | Literal["auto"], PlainValidator(_whole(0))]
+_Count = Annotated[int | Literal["auto"], PlainValidator(_whole(1))]
+_OneOrTwo = Annotated[int | Literal["auto"], PlainValidator(_whole(1, 2))]
+
+
 class TrainConfig(NetworkConfig):
     """How the skills are trained. One environment step is one action in one game."""
 
     steps: int = Field(default=3_000_000, ge=1, description="Environment steps in all, over all games.")
-    games: int = Field(default=64, ge=1, description="Games played together.")
-    workers: int = Field(
-        default=2, ge=0, description="Processes that play them; 0 plays in the training process, bit for bit reproducible."
+    games: _Count = Field(default=64, description='Games played together; "auto" finds the fastest number.')
+    workers: _CountOrNone = Field(
+        default=AUTO, description='Processes that play them; 0 plays in the training process; "auto" finds the fastest number.'
     )
-    groups: int = Field(default=1, ge=1, le=2, description="2: half of the games step while the network acts for the other half.")
+    groups: _OneOrTwo = Field(
+        default=AUTO,
+        description='Where the trainer acts, 2 lets half of the games step while it acts for the other half; "auto" tries both.',
+    )
     acting: Literal["auto", "workers", "trainer"] = Field(
         default="auto", description="Which processes act with the network: those that play the games, or the trainer, for all of them."
     )
@@ -129,11 +158,29 @@ class TrainConfig(NetworkConfig):
             raise ValueError(f"chunk ({self.chunk}) must divide minibatch ({self.minibatch})")
         if self.schedule == "hand-made" and not self.schedule_file:
             raise ValueError('schedule = "hand-made" needs schedule_file, a TOML file beside maestro.toml')
-        if self.games < self.groups * max(1, self.workers):
-            raise ValueError(f"games ({self.games}) must be at least groups * workers ({self.groups * max(1, self.workers)})")
+        games, workers, groups = (number if isinstance(number, int) else None for number in (self.games, self.workers, self.groups))
+        least = (groups or 1) * max(1, workers or 1)
+        if games is not None and games < least:
+            raise ValueError(f"games ({games}) must be at least groups * workers ({least})")
         return self
+
+    def settled(self, workers: int | None = None, games: int | None = None, groups: int | None = None) -> SettledConfig:
+        """With numbers in place of ``"auto"``: those given here, or else a good guess."""
+        count = self.games if isinstance(self.games, int) else games or 64
+        group_count = self.groups if isinstance(self.groups, int) else groups or 1
+        guess = workers or max(1, min(cores(), count // group_count))
+        worker_count = self.workers if isinstance(self.workers, int) else guess
+        return SettledConfig(**{**self.model_dump(), "games": count, "groups": group_count, "workers": worker_count})
 
     @property
     def shape(self) -> NetworkConfig:
         """The part that shapes the network, and with it the checkpoints."""
         return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})
+
+
+class SettledConfig(TrainConfig):
+    """With a number of games, workers and groups."""
+
+    games: int
+    workers: int
+    groups: int

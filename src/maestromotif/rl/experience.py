@@ -16,7 +16,7 @@ from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector, RolloutArrays
 from maestromotif.rl.actors import can_fuse, make_actor
 from maestromotif.rl.arrays import SharedBuffer, room
-from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.config import SettledConfig, TrainConfig
 from maestromotif.rl.learner import Rollout
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.resume import ActionLog, Played, fingerprints
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _PLAYED = ("episode", "lengths", "actions", "given")
 
 
-def prepare_acting(policy: SkillPolicy, config: TrainConfig, num_games: int) -> Acting:
+def prepare_acting(policy: SkillPolicy, config: SettledConfig, num_games: int) -> Acting:
     """Room for acting, shared with the processes that play where it is they who act."""
     spec = ActingSpec(
         skills=policy.skills,
