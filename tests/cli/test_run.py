@@ -80,7 +80,8 @@ def test_more_steps_go_on_and_only_what_follows_is_done_again(copy: Path) -> Non
 
 
 def test_torchrun_trains_with_two_processes(copy: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "maestromotif", "train", str(copy)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torchrun += ["-m", "maestromotif", "train", str(copy)]
     env = environment(SOME_API_KEY="not for programs")
     result = subprocess.run([*torchrun, "--steps", "5120"], capture_output=True, text=True, timeout=120, env=env, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
