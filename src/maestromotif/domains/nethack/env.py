@@ -12,7 +12,7 @@ from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
 from maestromotif.domains.nethack import features, memory, pictures
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
-from maestromotif.domains.nethack.game import BUFFERS, Game, OptionsFile
+from maestromotif.domains.nethack.game import BUFFERS, MOVES, Game, OptionsFile
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
 from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, OBSERVATIONS, SIGN, TARGETS, TEXT
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
@@ -30,11 +30,7 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
     "inv_oclasses": ((55,), np.uint8),
     "inv_strs": ((55, 80), np.uint8),
 }
-_FOOD, _POTION = 7, 8
-_HUNGRY, _WEAK = 2, 3
-_EAT, _CAST, _ENHANCE, _PRAY, _QUAFF, _DROP, _MORE = (
-    ACTIONS.index(name) for name in ("eat", "cast", "enhance", "pray", "quaff", "drop", "more")
-)
+_PRAY = ACTIONS.index("pray")
 _PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
 _F = FACT
 
@@ -46,7 +42,7 @@ class NetHackEnv(DomainEnv):
         num_games: games in this process.
         character: see ``OptionsFile``.
         window: statistics of a caption compare with this many steps earlier.
-        mask: forbid actions that only harm or do nothing in the present state (see ``_write_mask``).
+        mask: forbid actions that only harm or do nothing in the present state (see ``features``).
     """
 
     def __init__(
@@ -73,23 +69,28 @@ class NetHackEnv(DomainEnv):
         self._inputs = memory.Inputs(
             self._raw["glyphs"],
             self._raw["blstats"],
+            self._raw["inv_letters"],
             self._raw["inv_oclasses"],
+            self._raw["inv_strs"],
+            np.zeros((num_games, 256), np.uint8),
             np.full(num_games, -1, np.int64),
             np.zeros(num_games, np.int64),
             np.zeros((num_games, MESSAGE_TOKENS), np.int16),
             np.zeros(num_games, np.int64),
             np.full(num_games, -1, np.int64),
+            np.zeros(num_games, np.int64),
+            np.zeros(num_games, np.uint8),
         )
+        # Each message as one value of numpy, which ends where its zeros begin.
+        self._texts_B = self._raw["message"].view("S256")[:, 0]
         self._facts_BF = np.zeros((num_games, max(FACT.values()) + 1), np.int64)
         self._signs_BS = np.zeros((num_games, len(SIGN)), np.int64)
         self._reader = MessageReader()
         self._messages: list[ReadMessage] = [self._reader.empty] * num_games
         self._previous: list[ReadMessage] = [self._reader.empty] * num_games
-        self._rows: list[list[int]] | None = None
+        self._rows: memoryview | None = None
         self._codes: list[int] | None = None
         self._facts: list[NetHackFacts | None] = [None] * num_games
-        self._stacks = [b""] * num_games
-        self._prayed = np.full(num_games, -1000, np.int64)
 
     def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
         """See ``DomainEnv.bind``; the arrays of any of ``layout.OBSERVATIONS``."""
@@ -113,46 +114,67 @@ class NetHackEnv(DomainEnv):
             self._facts_BF[game] = 0
             self._messages[game], self._previous[game] = message, self._reader.empty
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
-            inputs.words[game] = message.words
+            inputs.words[game], inputs.confident[game] = message.words, message.confident
+            inputs.prayed[game] = _PRAYER_AFTER - 1000
+            inputs.started[game] = 0
+            inputs.started[game, list(self.games[game].initial_letters)] = 1
             self.terminated_B[game] = False
-            self._prayed[game] = _PRAYER_AFTER - 1000
-            self._stacks[game] = b""
         self._refresh(np.asarray(games, np.int64))
 
     def step(self, actions_B: NDArray[np.int64]) -> None:
-        inputs, facts_BF = self._inputs, self._facts_BF
+        inputs, games, playing = self._inputs, self.games, self.playing
         inputs.actions[:] = actions_B
         inputs.kills[:] = 0
         inputs.bumps[:] = -1
-        alive = []
-        playing = self.playing
-        for game, action in enumerate(actions_B.tolist()):
+        inputs.prompts[:] = 0
+        inputs.confident[:] = 0
+        actions = actions_B.tolist()
+        # First the keys of all games, so that the processor keeps the game's code at hand; then what they say. Most actions are one
+        # key, after which the game asks nothing.
+        texts: list[list[bytes] | None] = [None] * self.num_games
+        for game, (one, action) in enumerate(zip(games, actions, strict=True)):
             if playing is not None:
                 playing[0] = game
-            one = self.games[game]
-            raw = one.step(action)
-            self._previous[game] = self._messages[game]
-            if raw:
-                message = self._reader.read(raw)
-                inputs.words[game] = message.words
-                if message.kills:
-                    inputs.kills[game] = message.kills
-                if message.sold:
-                    facts_BF[game, _F["items_sold"]] += message.sold
-                if message.locked and action < 16:
-                    inputs.bumps[game] = action % 8
+            if action < len(MOVES) and not one.waits:
+                one.press(MOVES[action])
             else:
-                message = self._reader.empty
-                inputs.words[game] = 0
-            self._messages[game] = message
-            inputs.prompts[game] = one.asks_direction
-            if action == _PRAY:
-                self._prayed[game] = self._raw["blstats"][game, 20]
+                texts[game] = one.start(action)
+        asking, said = self._raw["misc"].max(1).tolist(), self._texts_B.tolist()
+        known, read, empty = self._reader.known, self._reader.read, self._reader.empty
+        before, self._previous, self._messages = self._messages, self._messages, []
+        for game, one in enumerate(games):
+            raw = said[game]
+            unusual = texts[game]
+            if unusual is not None or asking[game] or one.over():
+                if playing is not None:
+                    playing[0] = game
+                raw = one.settle(unusual or [])
+                self._after(game, one, actions[game])
+            message = (known.get(raw) or read(raw)) if raw else empty
+            if message is not before[game]:
+                inputs.words[game] = message.words
+            self._messages.append(message)
+            if message.notable:
+                self._note(game, message, actions[game])
             if one.done:
                 self._end(game)
-            else:
-                alive.append(game)
-        self._refresh(np.asarray(alive, np.int64))
+        self._refresh(np.flatnonzero(~self.terminated_B))
+
+    def _after(self, game: int, one: Game, action: int) -> None:
+        """What else an action that was more than a key has left behind."""
+        self._inputs.prompts[game] = one.asks_direction
+        if action == _PRAY:
+            self._inputs.prayed[game] = self._raw["blstats"][game, 20]
+        if not one.done:
+            self._facts_BF[game, _F["meals"]] = one.meals
+
+    def _note(self, game: int, message: ReadMessage, action: int) -> None:
+        inputs = self._inputs
+        inputs.kills[game] = message.kills
+        inputs.confident[game] = message.confident
+        self._facts_BF[game, _F["items_sold"]] += message.sold
+        if message.locked and action < len(MOVES):
+            inputs.bumps[game] = action % 8
 
     def _end(self, game: int) -> None:
         """The last transition of a game: there is no new state, only a message and the way it ended."""
@@ -170,16 +192,19 @@ class NetHackEnv(DomainEnv):
         if len(games):
             observation = self._seen
             outputs = memory.Outputs(
-                observation["view"], observation["map"], observation["state"], observation[DENSE], self._facts_BF, self._signs_BS
+                observation["view"],
+                observation["map"],
+                observation["state"],
+                observation[DENSE],
+                self._facts_BF,
+                self._signs_BS,
+                observation[ACTION_MASK],
             )
-            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
+            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask)
             for table, picture in self._pictures:
                 pictures.draw(games, self._raw["glyphs"], self._raw["blstats"], table, picture)
             if self._text is not None:
                 self._write_text(self._text, games)
-            self._read_inventory(games)
-            if self._mask:
-                self._write_mask(games)
         self._rows = self._codes = None
         self._facts = [None] * self.num_games
 
@@ -193,61 +218,15 @@ class NetHackEnv(DomainEnv):
                 text_BL[game, len(text) :] = 0
                 self._shown[game] = message
 
-    def _read_inventory(self, games: NDArray[np.int64]) -> None:
-        """Facts and the sign of the inventory; strings are read only when the letters have changed."""
-        facts_BF, letters_BI, classes_BI = self._facts_BF, self._raw["inv_letters"], self._raw["inv_oclasses"]
-        self._signs_BS[games, SIGN["items"]] = 0
-        for game in games.tolist():
-            one = self.games[game]
-            facts_BF[game, _F["meals"]] = one.meals
-            stacks = letters_BI[game].tobytes()
-            if stacks == self._stacks[game]:
-                continue
-            before, self._stacks[game] = self._stacks[game], stacks
-            held = frozenset(stacks) - {0}
-            new = held - one.initial_letters
-            if before:
-                gained, lost = held - set(before), set(before) - {0} - held
-                self._signs_BS[game, SIGN["items"]] = 1 if gained else 2 if lost else 0
-            row = facts_BF[game]
-            row[_F["items"]], row[_F["new_items"]] = len(held), len(new)
-            row[_F["food_items"]] = int((classes_BI[game] == _FOOD).sum())
-            names = self._raw["inv_strs"][game]
-            unknown = 0
-            for index, letter in enumerate(stacks):
-                if letter in new:
-                    name = names[index].tobytes()
-                    unknown += not any(word in name for word in (b"blessed", b"uncursed", b"cursed"))
-            row[_F["unknown_buc_items"]] = unknown
-
-    def _write_mask(self, games: NDArray[np.int64]) -> None:
-        """Forbid what only harms or does nothing: eating unless hungry with food, praying unless in need and heard,
-        casting without power, quaffing without potions, dropping with nothing new, enhancing and "more" always
-        unless the game has asked."""
-        mask_BA, stats, facts = self.observation[ACTION_MASK], self._raw["blstats"], self._facts_BF
-        classes_BI = self._raw["inv_oclasses"]
-        hunger, turn = stats[:, 21], stats[:, 20]
-        weak = (hunger >= _WEAK) | (stats[:, 10] * 7 < stats[:, 11]) | (stats[:, 10] < 6)
-        mask_BA[:, _EAT] = (hunger >= _HUNGRY) & (facts[:, _F["food_items"]] > 0)
-        mask_BA[:, _PRAY] = weak & (turn - self._prayed > 1000)
-        mask_BA[:, _CAST] = stats[:, 14] >= 5
-        mask_BA[:, _QUAFF] = (classes_BI == _POTION).any(1)
-        mask_BA[:, _DROP] = facts[:, _F["new_items"]] > 0
-        mask_BA[:, _MORE] = 0
-        # Of these games alone: what another game is offered must not depend on when this one begins.
-        mask_BA[games, _ENHANCE] = 0
-        for game in games.tolist():
-            if self._messages[game].confident:
-                mask_BA[game, _ENHANCE] = 1
-
     # --- language
 
     def facts(self, game: int) -> Facts:
         found = self._facts[game]
         if found is None:
             if self._rows is None:
-                self._rows = self._facts_BF.tolist()
-            found = self._facts[game] = NetHackFacts(self._rows[game], self._messages[game])
+                self._rows = memoryview(self._facts_BF.tobytes()).cast("q")
+            width = self._facts_BF.shape[1]
+            found = self._facts[game] = NetHackFacts(self._rows[game * width : (game + 1) * width], self._messages[game])
         return found
 
     def reward_key(self, game: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from maestromotif.domains.nethack.messages import ReadMessage
@@ -17,7 +18,7 @@ class NetHackFacts:
 
     __slots__ = ("_message", "_row")
 
-    def __init__(self, row: list[int], message: ReadMessage) -> None:
+    def __init__(self, row: Sequence[int], message: ReadMessage) -> None:
         object.__setattr__(self, "_row", row)
         object.__setattr__(self, "_message", message)
 

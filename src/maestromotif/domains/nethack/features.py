@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF, TOKEN_OF
 from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, SECTIONS, SIGN, TARGETS
-from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs
+from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs, Search
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["update"]
@@ -48,13 +48,38 @@ F_KEEPER, F_ALTAR, F_ON_ALTAR = FACT["shopkeeper_near"], FACT["altar_near"], FAC
 F_DOWN_KNOWN, F_UP_KNOWN, F_DOWN_COUNT = FACT["stairs_down_known"], FACT["stairs_up_known"], FACT["stairs_down_count"]
 F_ON_DOWN, F_ON_UP, F_UNEXPLORED = FACT["on_stairs_down"], FACT["on_stairs_up"], FACT["unexplored_reachable"]
 F_SEEN, F_HOSTILES, F_ORACLE = FACT["squares_seen_here"], FACT["hostiles_near"], FACT["oracle_near"]
+F_ITEMS, F_NEW_ITEMS, F_FOOD, F_UNKNOWN = FACT["items"], FACT["new_items"], FACT["food_items"], FACT["unknown_buc_items"]
 
 G_LEVEL, G_GOLD, G_HP, G_XL, G_HUNGER = SIGN["level"], SIGN["gold"], SIGN["hit_points"], SIGN["experience"], SIGN["hunger"]
 G_NEW, G_DOWN, G_UP, G_ALTAR, G_SHOP = SIGN["new_squares"], SIGN["stairs_down"], SIGN["stairs_up"], SIGN["altar"], SIGN["shop"]
+G_ITEMS = SIGN["items"]
 
-BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD = 0, 1, 10, 11, 12, 13
+# What a map has of these, counted for each glyph in 16 bits of one number: items, monsters to fight, shopkeepers, signs of the Oracle.
+TALLY_OF = (
+    (FLAGS_OF & squares.ITEM > 0)
+    + (((FLAGS_OF & (squares.MONSTER | squares.PEACEFUL)) == squares.MONSTER).astype(np.int64) << 16)
+    + ((FLAGS_OF & squares.KEEPER > 0).astype(np.int64) << 32)
+    + ((FLAGS_OF & squares.ORACLE > 0).astype(np.int64) << 48)
+)
+
+WALKABLE = np.zeros(squares.TERRAINS, np.bool_)
+WALKABLE[[*range(squares.FLOOR, squares.FURNITURE + 1), squares.FALL, squares.USED_STAIRS_DOWN]] = True
+# A search numbers squares in rows of 80, with a border of closed squares around them.
+STRIDE = COLUMNS + 1
+SIDES = DY * STRIDE + DX
+OPEN, DOOR = 255, 254  # squares that a search may reach but has not; once it has, the first step to them stands there
+
+BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD, BL_POWER = 0, 1, 10, 11, 12, 13, 14
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
 UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search"))
+EAT_ACTION, PRAY_ACTION, CAST_ACTION, QUAFF_ACTION, DROP_ACTION, MORE_ACTION, ENHANCE_ACTION = (
+    ACTIONS.index(name) for name in ("eat", "pray", "cast", "quaff", "drop", "more", "enhance")
+)
+FOOD, POTION = 7, 8  # classes of objects
+HUNGRY, WEAK = 2, 3
+SPELL_POWER = 5  # of a first-level spell
+PRAYERS_APART = 1000  # turns
+BLESSED, CURSED = (np.frombuffer(word, np.uint8) for word in (b"blessed", b"cursed"))
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -71,7 +96,13 @@ def _compiled(function: _Function) -> _Function:
 
 @_compiled
 def _walkable(terrain: int) -> bool:
-    return (2 <= terrain <= 9) or terrain == squares.FALL or terrain == squares.USED_STAIRS_DOWN
+    return bool(WALKABLE[terrain])
+
+
+@_compiled
+def _block(y: int, x: int) -> int:
+    """The block of the coarse map, as one bit."""
+    return 1 << ((y // MAP_SQUARE[0]) * MAP_COLUMNS + x // MAP_SQUARE[1])
 
 
 @_compiled
@@ -97,13 +128,34 @@ def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any,
 
 
 @_compiled
-def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any) -> None:
-    """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars."""
+def _look(
+    glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any, tally: int
+) -> tuple[int, int, int]:
+    """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars.
+
+    Returns:
+        How many glyphs have changed; the blocks of the coarse map whose terrain has; the tally of the map.
+    """
+    seen[:] = 0
+    changed, dirty = 0, 0
+    if whole:
+        tally = 0
     for y in range(ROWS):
+        if not whole:
+            differ = 0
+            for x in range(COLUMNS):
+                differ += glyphs[y, x] != previous[y, x]
+            if differ == 0:
+                continue
+            changed += differ
         for x in range(COLUMNS):
             glyph = glyphs[y, x]
-            if not whole and glyph == previous[y, x]:
+            if whole:
+                tally += TALLY_OF[glyph]
+            elif glyph == previous[y, x]:
                 continue
+            else:
+                tally += TALLY_OF[glyph] - TALLY_OF[previous[y, x]]
             previous[y, x] = glyph
             known = int(TERRAIN_OF[glyph])
             old = int(terrain[y, x])
@@ -131,10 +183,12 @@ def _look(glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me
             elif known == squares.FALL:
                 counts[6] += 1
             terrain[y, x] = known
+            dirty |= _block(y, x)
     counts[2] += seen[0]
     counts[3] += seen[1]
     counts[4] += seen[2]
     counts[5] += seen[3]
+    return changed, dirty, tally
 
 
 @_compiled
@@ -143,15 +197,33 @@ def _is_door(terrain: int) -> bool:
 
 
 @_compiled
-def _frontier(terrain: Any, marks: Any, y: int, x: int) -> bool:
-    """A square never stood upon that borders on something never seen."""
-    if marks[y, x] & VISITED:
-        return False
-    for way in range(8):
-        ny, nx = y + DY[way], x + DX[way]
-        if 0 < nx < COLUMNS and 0 < ny < ROWS and terrain[ny, nx] == squares.UNKNOWN:
-            return True
-    return False
+def _prepare(terrain: Any, marks: Any, search: Search) -> None:
+    """Lay the level out for a search: what can be reached (not the leftmost column), what is there, and where its frontier runs.
+
+    The frontier are squares never stood upon that border on something never seen, first row and column left aside.
+    """
+    first, kinds, frontier, _ = search
+    for y in range(ROWS):
+        row = (y + 1) * STRIDE + 1
+        into, kinds_here = first[row : row + COLUMNS], kinds[row : row + COLUMNS]
+        for x in range(COLUMNS):
+            kind = terrain[y, x]
+            kinds_here[x] = kind
+            walkable = ((kind >= squares.FLOOR) & (kind <= squares.FURNITURE)) | (kind == squares.FALL) | (kind == squares.USED_STAIRS_DOWN)
+            door = (kind == squares.OPEN_DOOR) | (kind == squares.CLOSED_DOOR)
+            into[x] = (OPEN - door) * walkable
+        into[0] = 0
+        kinds_here[0] = max(kinds_here[0], 1)
+    for x in range(COLUMNS):
+        kinds[STRIDE + 1 + x] = max(kinds[STRIDE + 1 + x], 1)
+    for y in range(ROWS):
+        row = (y + 1) * STRIDE + 1
+        above, here, below = kinds[row - STRIDE - 1 :], kinds[row - 1 :], kinds[row + STRIDE - 1 :]
+        out = frontier[row : row + COLUMNS]
+        for x in range(COLUMNS):
+            unknown = (above[x] == 0) | (above[x + 1] == 0) | (above[x + 2] == 0) | (here[x] == 0) | (here[x + 2] == 0)
+            unknown |= (below[x] == 0) | (below[x + 1] == 0) | (below[x + 2] == 0)
+            out[x] = unknown & (marks[y, x] & VISITED == 0)
 
 
 @_compiled
@@ -181,58 +253,57 @@ def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
 
 @_compiled
 def _search(
-    terrain: Any, marks: Any, glyphs: Any, counts: Any, items: int, me_y: int, me_x: int, ways: Any, distances: Any, scratch: Any
+    terrain: Any, marks: Any, glyphs: Any, counts: Any, items: int, me_y: int, me_x: int, ways: Any, distances: Any, search: Search
 ) -> None:
     """Breadth-first search from the character to the nearest square of each target kind that the level is known to have.
 
     ``ways`` and ``distances`` get the first step and the length. Places to search and locked doors matter only where nothing
     else is left to explore, so they are looked for only then, in the order in which squares were reached.
     """
-    first, queue = scratch
+    _prepare(terrain, marks, search)
+    first, kinds, frontier, queue = search
     ways[:] = NO_WAY
     distances[:] = UNREACHED
-    first[:] = 255
     used_way, used_distance = NO_WAY, UNREACHED  # stairs down that were not used yet come first
     missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (items > 0)
     head, tail = 0, 1
-    queue[0, 0], queue[0, 1], queue[0, 2] = me_y, me_x, 0
-    first[me_y, me_x] = HERE
+    start = (me_y + 1) * STRIDE + me_x + 1
+    queue[0] = start
+    first[start] = HERE
     while head < tail and missing > 0:
-        y, x, distance = queue[head, 0], queue[head, 1], queue[head, 2]
+        place, distance = queue[head] & 0xFFFF, queue[head] >> 16
         head += 1
-        kind = terrain[y, x]
-        way_here = first[y, x]
-        found = -1
-        if kind == squares.STAIRS_DOWN or kind == squares.FALL:
-            found = T_DOWN
-        elif kind == squares.STAIRS_UP:
-            found = T_UP
-        elif kind == squares.ALTAR:
-            found = T_ALTAR
-        elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
-            used_way, used_distance = int(way_here), min(distance, UNREACHED - 1)
-        if found >= 0 and ways[found] == NO_WAY:
-            ways[found], distances[found] = way_here, min(distance, UNREACHED - 1)
-            missing -= 1
+        kind = kinds[place]
+        way_here = first[place]
+        if kind >= squares.STAIRS_DOWN:
+            found = -1
+            if kind == squares.STAIRS_DOWN or kind == squares.FALL:
+                found = T_DOWN
+            elif kind == squares.STAIRS_UP:
+                found = T_UP
+            elif kind == squares.ALTAR:
+                found = T_ALTAR
+            elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
+                used_way, used_distance = int(way_here), min(distance, UNREACHED - 1)
+            if found >= 0 and ways[found] == NO_WAY:
+                ways[found], distances[found] = way_here, min(distance, UNREACHED - 1)
+                missing -= 1
         if distance > 0:
-            if ways[T_UNEXPLORED] == NO_WAY and _frontier(terrain, marks, y, x):
+            if frontier[place] and ways[T_UNEXPLORED] == NO_WAY:
                 ways[T_UNEXPLORED], distances[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1)
                 missing -= 1
-            if items > 0 and ways[T_ITEM] == NO_WAY and FLAGS_OF[glyphs[y, x]] & squares.ITEM:
+            if items > 0 and ways[T_ITEM] == NO_WAY and FLAGS_OF[glyphs[place // STRIDE - 1, place % STRIDE - 1]] & squares.ITEM:
                 ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
                 missing -= 1
-        door_here = _is_door(kind)
+        straight = _is_door(kind)  # nobody walks diagonally through a door
         for way in range(8):
-            ny, nx = y + DY[way], x + DX[way]
-            if not (0 < nx < COLUMNS and 0 <= ny < ROWS) or first[ny, nx] != 255:
+            side = place + SIDES[way]
+            if first[side] < DOOR or (way >= 4 and (straight or first[side] == DOOR)):
                 continue
-            there = terrain[ny, nx]
-            if not _walkable(there) or (way >= 4 and (door_here or _is_door(there))):
-                continue
-            if distance == 0 and FLAGS_OF[glyphs[ny, nx]] & squares.PEACEFUL:
+            if distance == 0 and FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]] & squares.PEACEFUL:
                 continue  # a peaceful creature stands in the way
-            first[ny, nx] = way if way_here == HERE else way_here
-            queue[tail, 0], queue[tail, 1], queue[tail, 2] = ny, nx, distance + 1
+            first[side] = way if way_here == HERE else way_here
+            queue[tail] = side | (distance + 1) << 16
             tail += 1
     if ways[T_DOWN] == NO_WAY:
         ways[T_DOWN], distances[T_DOWN] = used_way, used_distance
@@ -245,18 +316,19 @@ def _last_resorts(terrain: Any, marks: Any, first: Any, queue: Any, reached: int
     """The nearest dead end (else any place worth searching) and the nearest locked door among the squares reached."""
     wall_way, wall_distance = NO_WAY, UNREACHED
     for index in range(reached):
-        y, x, distance = queue[index, 0], queue[index, 1], min(queue[index, 2], UNREACHED - 1)
+        place, distance = queue[index] & 0xFFFF, min(queue[index] >> 16, UNREACHED - 1)
+        y, x = place // STRIDE - 1, place % STRIDE - 1
         if ways[T_SPOT] == NO_WAY:
             spot = _search_spot(terrain, marks, y, x)
             if spot == 2:
-                ways[T_SPOT], distances[T_SPOT] = first[y, x], distance
+                ways[T_SPOT], distances[T_SPOT] = first[place], distance
             elif spot == 1 and wall_way == NO_WAY:
-                wall_way, wall_distance = int(first[y, x]), distance
+                wall_way, wall_distance = int(first[place]), distance
         if ways[T_DOOR] == NO_WAY:
             for way in range(4):
                 ny, nx = y + DY[way], x + DX[way]
                 if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.LOCKED_DOOR:
-                    ways[T_DOOR], distances[T_DOOR] = first[y, x], distance
+                    ways[T_DOOR], distances[T_DOOR] = first[place], distance
     if ways[T_SPOT] == NO_WAY:
         ways[T_SPOT], distances[T_SPOT] = wall_way, wall_distance
 
@@ -269,31 +341,19 @@ def _sign(now: int, before: int) -> int:
 @_compiled
 def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
     half = CROP // 2
-    for cell in range(CROP * CROP):
-        y, x = me_y + cell // CROP - half, me_x + cell % CROP - half
-        token = 0
-        if 0 <= y < ROWS and 0 <= x < COLUMNS and cell != CROP * CROP // 2:
-            token = TOKEN_OF[glyphs[y, x]]
-        view[cell] = 0 if token == 0 else cell * tokens + token
+    view[:] = 0
+    for row in range(max(0, half - me_y), min(CROP, ROWS + half - me_y)):
+        for column in range(max(0, half - me_x), min(CROP, COLUMNS + half - me_x)):
+            cell = row * CROP + column
+            token = int(TOKEN_OF[glyphs[me_y + row - half, me_x + column - half]])
+            view[cell] = cell * tokens + token if token else 0
+    view[CROP * CROP // 2] = 0
 
 
 @_compiled
-def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple[int, int, int, bool, bool]:
-    """What is in view: (monsters to fight, ways to adjacent ones as bits, items, a shopkeeper?, the Oracle's centre?)."""
-    count, beside, items, keeper, oracle = 0, 0, 0, False, False
-    for y in range(ROWS):
-        for x in range(COLUMNS):
-            flags = FLAGS_OF[glyphs[y, x]]
-            if flags == 0 or (y == me_y and x == me_x):
-                continue
-            if flags & squares.ITEM:
-                items += 1
-            if flags & squares.KEEPER:
-                keeper = True
-            if flags & squares.ORACLE:
-                oracle = True
-            if flags & squares.MONSTER and not flags & squares.PEACEFUL:
-                count += 1
+def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> int:
+    """Write the eight squares around the character; returns the ways to monsters to fight, as bits."""
+    beside = 0
     for way in range(8):
         ny, nx = me_y + DY[way], me_x + DX[way]
         there = np.int64(squares.SOLID)
@@ -304,17 +364,19 @@ def _crowd(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> tuple
                 state[_P_MON + way] = _I_MON + way
                 beside |= 1 << way
         state[_P_TER + way] = _I_TER + way * squares.TERRAINS + there
-    return count, beside, items, keeper, oracle
+    return beside
 
 
 @_compiled
-def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int) -> None:
+def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: bool) -> None:
     """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
 
     Args:
         games: which games, int64.
         tokens: number of crop tokens.
+        mask: write the action mask too.
     """
+    seen = np.zeros(4, np.int64)
     for game in games:
         stats, state, facts, signs = inputs.stats[game], outputs.state[game], outputs.facts[game], outputs.signs[game]
         glyphs, position, age = inputs.glyphs[game], memory.position[game], memory.age[game]
@@ -330,10 +392,14 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
             )
         slot = memory.slot[game]
         terrain, marks, counts = memory.terrain[game, slot], memory.marks[game, slot], memory.counts[game, slot]
-        seen = np.zeros(4, np.int64)
-        _look(glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen)
+        changed, dirty, memory.tally[game] = _look(
+            glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen, memory.tally[game]
+        )
         if new_level:
             _arrive(terrain, counts, me_y, me_x, age, action, stood_on)
+            dirty = -1
+        if not marks[me_y, me_x] & VISITED:
+            dirty |= _block(me_y, me_x)
         searched = _stand(terrain, marks, me_y, me_x, action, inputs.bumps[game])
         counts[0] += 1
         counts[1] += inputs.kills[game]
@@ -341,22 +407,29 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         position[0], position[1], position[2], position[3] = me_x, me_y, level_id, stuck
         ways, distances = memory.ways[game], memory.distances[game]
         state[:] = 0
-        crowd, beside, items, keeper, oracle = _crowd(glyphs, me_y, me_x, state, terrain)
-        _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.scratch)
+        tally = memory.tally[game] - TALLY_OF[glyphs[me_y, me_x]]
+        items, crowd, keeper, oracle = tally & 0xFFFF, tally >> 16 & 0xFFFF, tally >> 32 & 0xFFFF > 0, tally >> 48 > 0
+        memory.beside[game] = _surroundings(glyphs, me_y, me_x, state, terrain)
+        # Where nothing has happened, nor has been searched, paths are what they were.
+        if changed or stuck == 0 or action in (WAIT_ACTION, SEARCH_ACTION) or inputs.bumps[game] >= 0:
+            _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.search)
 
-        memory.beside[game] = beside
         new_bin = _bin(seen[0], (1, 4, 12)) if age > 0 else 0
         here = terrain[me_y, me_x]
         _write_paths(state, ways, distances)
         _write_state(state, stats, here, counts[0], stuck, searched, new_bin, crowd, action, inputs.prompts[game])
         _write_things(state, inputs.classes[game], inputs.words[game])
         _view(glyphs, me_y, me_x, outputs.crop[game], tokens)
-        _write_map(outputs.map[game], terrain, marks, me_y, me_x)
+        _write_map(outputs.map[game], memory.blocks[game], dirty, terrain, marks, me_y, me_x)
         _write_dense(outputs.dense[game], stats, distances, counts, crowd, age)
         _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game])
         memory.keeper[game] = keeper
         _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle)
         facts[F_KILLS] += inputs.kills[game]
+        letters, classes, names = inputs.letters[game], inputs.classes[game], inputs.names[game]
+        _read_inventory(facts, signs, letters, classes, names, inputs.started[game], memory.letters[game], age == 0)
+        if mask:
+            _write_mask(outputs.mask[game], stats, facts, classes, inputs.prayed[game], inputs.confident[game])
         memory.age[game] = age + 1
 
 
@@ -430,26 +503,88 @@ def _write_things(state: Any, classes: Any, words: Any) -> None:
 
 
 @_compiled
-def _write_map(blocks: Any, terrain: Any, marks: Any, me_y: int, me_x: int) -> None:
-    """The whole level in coarse blocks: the most telling thing known of each."""
-    blocks[:] = 0
+def _write_map(out: Any, blocks: Any, dirty: int, terrain: Any, marks: Any, me_y: int, me_x: int) -> None:
+    """The whole level in coarse blocks: the most telling thing known of each; only dirty ones are looked at again."""
     height, width = MAP_SQUARE
-    for y in range(ROWS):
-        for x in range(COLUMNS):
-            kind = terrain[y, x]
-            if kind == squares.UNKNOWN:
-                continue
-            value = 2 if marks[y, x] & VISITED else 1
-            if kind == squares.STAIRS_UP:
-                value = 3
-            elif kind == squares.STAIRS_DOWN or kind == squares.USED_STAIRS_DOWN:
-                value = 4
-            if y == me_y and x == me_x:
-                value = 5
-            block = (y // height) * MAP_COLUMNS + x // width
-            index = block * MAP_CLASSES + value
-            if index > blocks[block]:
-                blocks[block] = index
+    for block in range(len(blocks)):
+        if dirty >> block & 1:
+            top, left, most = (block // MAP_COLUMNS) * height, (block % MAP_COLUMNS) * width, 0
+            for y in range(top, top + height):
+                for x in range(left, min(left + width, COLUMNS)):
+                    kind = terrain[y, x]
+                    if kind == squares.UNKNOWN:
+                        continue
+                    value = 2 if marks[y, x] & VISITED else 1
+                    if kind == squares.STAIRS_UP:
+                        value = 3
+                    elif kind == squares.STAIRS_DOWN or kind == squares.USED_STAIRS_DOWN:
+                        value = 4
+                    most = max(most, value)
+            blocks[block] = most
+        out[block] = block * MAP_CLASSES + blocks[block] if blocks[block] else 0
+    here = (me_y // height) * MAP_COLUMNS + me_x // width
+    out[here] = here * MAP_CLASSES + 5
+
+
+@_compiled
+def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, names: Any, started: Any, before: Any, first: bool) -> None:
+    """Facts and the sign of the inventory, where letters have changed. Of things that came later, those whose name says nothing of a
+    blessing or a curse are counted."""
+    signs[G_ITEMS] = 0
+    same = 0
+    for index in range(len(letters)):
+        same += letters[index] == before[index]
+    if same == len(letters) and not first:
+        return
+    held, had = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
+    for index in range(len(letters)):
+        held[letters[index]] = True
+        had[before[index]] = True
+    items, new, gained, lost = 0, 0, False, False
+    for letter in range(1, 256):
+        items += held[letter]
+        new += held[letter] and not started[letter]
+        gained |= held[letter] and not had[letter]
+        lost |= had[letter] and not held[letter]
+    if not first:
+        signs[G_ITEMS] = 1 if gained else 2 if lost else 0
+    food, unknown = 0, 0
+    for index in range(len(letters)):
+        food += classes[index] == FOOD
+        letter = letters[index]
+        if letter and not started[letter]:
+            unknown += not (_contains(names[index], BLESSED) or _contains(names[index], CURSED))
+    facts[F_ITEMS], facts[F_NEW_ITEMS], facts[F_FOOD], facts[F_UNKNOWN] = items, new, food, unknown
+    before[:] = letters
+
+
+@_compiled
+def _contains(text: Any, word: Any) -> bool:
+    for start in range(len(text) - len(word) + 1):
+        index = 0
+        while index < len(word) and text[start + index] == word[index]:
+            index += 1
+        if index == len(word):
+            return True
+    return False
+
+
+@_compiled
+def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int, confident: bool) -> None:
+    """Forbid what only harms or does nothing: eating unless hungry with food, praying unless in need and heard, casting without
+    power, quaffing without potions, dropping with nothing new, "more" always, and enhancing unless the game has offered it."""
+    hunger, health = stats[BL_HUNGER], stats[BL_HP]
+    in_need = hunger >= WEAK or health * 7 < stats[BL_HPMAX] or health < 6
+    potions = 0
+    for item in classes:
+        potions += item == POTION
+    allowed[EAT_ACTION] = hunger >= HUNGRY and facts[F_FOOD] > 0
+    allowed[PRAY_ACTION] = in_need and stats[BL_TURN] - prayed > PRAYERS_APART
+    allowed[CAST_ACTION] = stats[BL_POWER] >= SPELL_POWER
+    allowed[QUAFF_ACTION] = potions > 0
+    allowed[DROP_ACTION] = facts[F_NEW_ITEMS] > 0
+    allowed[MORE_ACTION] = 0
+    allowed[ENHANCE_ACTION] = confident
 
 
 @_compiled

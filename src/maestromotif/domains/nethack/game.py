@@ -10,7 +10,7 @@ import _ctypes
 import ctypes
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack.sharing import share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["BUFFERS", "Game", "OptionsFile"]
+__all__ = ["BUFFERS", "MOVES", "Game", "OptionsFile"]
 
 BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses", "inv_strs")
 
 _ENTER, _ESCAPE = 13, 27
 _WAYS = bytes((ord("k"), ord("l"), ord("j"), ord("h"), ord("u"), ord("n"), ord("b"), ord("y")))
+MOVES = (*_WAYS, *_WAYS.upper())  # keys of the actions that are one key whatever the game says: eight steps, eight runs
 _META = 0x80
 _UP, _DOWN, _WAIT, _MORE, _KICK, _EAT, _SEARCH, _CAST, _ENHANCE, _PRAY, _QUAFF, _DROP = (
     ACTIONS.index(name) for name in ("up", "down", "wait", "more", "kick", "eat", "search", "cast", "enhance", "pray", "quaff", "drop")
@@ -66,6 +67,14 @@ class Game:
     Args:
         buffers: arrays without the game axis, by nle's names; at least ``BUFFERS``.
         options: see ``OptionsFile``.
+
+    Attributes:
+        press: sends one key.
+        over: whether nle says that the game is over.
+        done: the same, as of the last ``settle``.
+        asks_direction: the game waits for a direction.
+        waits: the next action may mean something else than usual, even if it is one of ``MOVES``.
+        meals: things eaten; initial_letters: what the character carried when the game began.
     """
 
     def __init__(self, buffers: Mapping[str, NDArray[Any]], options: OptionsFile) -> None:
@@ -78,6 +87,8 @@ class Game:
         )
         self._low = self._nle._pynethack
         self._low.set_buffers(**buffers)
+        self.press: Callable[[int], None] = self._low.step
+        self.over: Callable[[], bool] = self._low.done
         self._message, self._misc = buffers["message"], buffers["misc"]
         self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers["inv_strs"]
         self._glyphs, self._stats = buffers["glyphs"], buffers["blstats"]
@@ -85,6 +96,7 @@ class Game:
         self.initial_letters: frozenset[int] = frozenset()
         self.done = True
         self.asks_direction = False
+        self.waits = False
         self.meals = 0
         self._may_leave = False
 
@@ -95,32 +107,33 @@ class Game:
         self._low.reset()
         share_code(self._nle)
         self._library = None
-        self.done = self.asks_direction = self._may_leave = False
+        self.done = self.asks_direction = self.waits = self._may_leave = False
         self.meals = 0
-        text = self._settle([])
+        text = self.settle([])
         # Gold is counted elsewhere and is no item to be dropped or sold.
         self.initial_letters = frozenset(self._letters[self._letters > 0].tolist()) | {ord("$")}
         return text
 
     def step(self, action: int) -> bytes:
         """Play one action with its macro; returns the messages seen on the way, pages joined by a space."""
+        return self.settle(self.start(action))
+
+    def start(self, action: int) -> list[bytes]:
+        """Press the keys of an action with its macro; returns the messages seen on the way. ``settle`` is to follow."""
         texts: list[bytes] = []
         if self.asks_direction:
-            self.asks_direction = False
+            self.asks_direction = self.waits = False
             if action < 8:
-                self._low.step(_WAYS[action])
-                return self._settle(texts)
-            self._low.step(_ESCAPE)
+                self.press(MOVES[action])
+                return texts
+            self.press(_ESCAPE)
         may_leave, self._may_leave = self._may_leave, False
-        if action < 8:
-            self._low.step(_WAYS[action])
-        elif action < 16:
-            self._low.step(_WAYS[action - 8] - 32)
+        if action < len(MOVES):
+            self.press(MOVES[action])
         else:
             self._command(action, may_leave, texts)
-            if self.asks_direction:
-                return b" ".join(texts)
-        return self._settle(texts)
+        self.waits = self.asks_direction or self._may_leave
+        return texts
 
     def _command(self, action: int, may_leave: bool, texts: list[bytes]) -> None:
         low, misc = self._low, self._misc
@@ -223,8 +236,10 @@ class Game:
             if not texts or texts[-1] != text:
                 texts.append(text)
 
-    def _settle(self, texts: list[bytes]) -> bytes:
-        """Turn pages and decline questions until the game waits for a command."""
+    def settle(self, texts: list[bytes]) -> bytes:
+        """Turn pages and decline questions until the game waits for a command; returns all messages, pages joined by a space."""
+        if self.asks_direction:
+            return b" ".join(texts)
         low, misc = self._low, self._misc
         self._read(texts)
         for key in range(_MOST_KEYS):

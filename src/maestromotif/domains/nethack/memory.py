@@ -7,15 +7,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.nethack.layout import TARGETS
+from maestromotif.domains.nethack.layout import MAP_COLUMNS, MAP_SQUARE, TARGETS
 
-__all__ = ["COLUMNS", "LEVELS", "NO_WAY", "ROWS", "STATS", "UNREACHED", "Inputs", "Memory", "Outputs", "forget", "new_memory"]
+__all__ = ["COLUMNS", "LEVELS", "NO_WAY", "ROWS", "STATS", "UNREACHED", "Inputs", "Memory", "Outputs", "Search", "forget", "new_memory"]
 
 ROWS, COLUMNS = 21, 79
 LEVELS = 32  # levels remembered per game; a game that visits more forgets the one it saw first
 STATS = 5  # level, gold, hit points, experience level, hunger: what signs compare
 NO_WAY = 9  # no way to a target is known
 UNREACHED = 255  # and no distance
+
+
+class Search(NamedTuple):
+    """Room for one breadth-first search over 21 x 79 squares with a border around them: 23 rows of 80 and one square more."""
+
+    first: NDArray[np.uint8]  # [1841]
+    kinds: NDArray[np.uint8]  # [1841]
+    frontier: NDArray[np.uint8]  # [1841]
+    queue: NDArray[np.int64]  # [21 * 79]
 
 
 class Memory(NamedTuple):
@@ -35,7 +44,10 @@ class Memory(NamedTuple):
     ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
     distances: NDArray[np.int64]  # [B, targets]
     beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
-    scratch: tuple[NDArray[np.uint8], NDArray[np.int64]]  # [21, 79] and [21 * 79, 3]
+    tally: NDArray[np.int64]  # [B]: what the map of the last look has of what is counted
+    blocks: NDArray[np.uint8]  # [B, 30]: the present level in coarse blocks, without the character
+    letters: NDArray[np.uint8]  # [B, 55]: the inventory's letters after the last step
+    search: Search
 
 
 class Inputs(NamedTuple):
@@ -43,12 +55,17 @@ class Inputs(NamedTuple):
 
     glyphs: NDArray[np.int16]  # [B, 21, 79]
     stats: NDArray[np.int64]  # [B, 27]: nle's blstats
-    classes: NDArray[np.uint8]  # [B, 55]: inventory classes
+    letters: NDArray[np.uint8]  # [B, 55]: the inventory's letters, 0 where there is nothing
+    classes: NDArray[np.uint8]  # [B, 55]: and classes
+    names: NDArray[np.uint8]  # [B, 55, 80]: and names, padded with 0
+    started: NDArray[np.uint8]  # [B, 256]: 1 at letters of what the character had when the game began
     actions: NDArray[np.int64]  # [B]: -1 after a reset
     prompts: NDArray[np.int64]  # [B]: 1 where a direction is asked for
     words: NDArray[np.int16]  # [B, MESSAGE_TOKENS]
     kills: NDArray[np.int64]  # [B]: kills of the last step
     bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
+    prayed: NDArray[np.int64]  # [B]: turn of the last prayer
+    confident: NDArray[np.uint8]  # [B]: 1 where the game has said that a skill of the character can be enhanced
 
 
 class Outputs(NamedTuple):
@@ -60,11 +77,12 @@ class Outputs(NamedTuple):
     dense: NDArray[np.float32]
     facts: NDArray[np.int64]  # [B, facts]
     signs: NDArray[np.int64]  # [B, signs]
+    mask: NDArray[np.uint8]  # [B, actions]
 
 
 def new_memory(games: int, window: int) -> Memory:
     """Empty memory; signs of statistics compare with ``window`` steps earlier."""
-    maps = (games, LEVELS, ROWS, COLUMNS)
+    maps, padded = (games, LEVELS, ROWS, COLUMNS), (ROWS + 2) * (COLUMNS + 1) + 1
     return Memory(
         np.zeros(maps, np.uint8),
         np.zeros(maps, np.uint8),
@@ -80,7 +98,10 @@ def new_memory(games: int, window: int) -> Memory:
         np.full((games, len(TARGETS)), NO_WAY, np.int64),
         np.full((games, len(TARGETS)), UNREACHED, np.int64),
         np.zeros(games, np.int64),
-        (np.zeros((ROWS, COLUMNS), np.uint8), np.zeros((ROWS * COLUMNS, 3), np.int64)),
+        np.zeros(games, np.int64),
+        np.zeros((games, ROWS // MAP_SQUARE[0] * MAP_COLUMNS), np.uint8),
+        np.zeros((games, 55), np.uint8),
+        Search(np.zeros(padded, np.uint8), np.ones(padded, np.uint8), np.zeros(padded, np.uint8), np.zeros(ROWS * COLUMNS, np.int64)),
     )
 
 

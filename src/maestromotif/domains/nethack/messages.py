@@ -36,6 +36,7 @@ class ReadMessage:
         kills, sold: how many it reports.
         locked: it reports a locked door.
         confident: it says that a skill of the character can be enhanced.
+        notable: any of the last four.
     """
 
     text: str
@@ -46,22 +47,28 @@ class ReadMessage:
     sold: int
     locked: bool
     confident: bool
+    notable: bool
 
 
 class MessageReader:
-    """Reads messages, each distinct one once."""
+    """Reads messages, each distinct one once.
+
+    Attributes:
+        known: those read so far.
+        empty: no message.
+    """
 
     def __init__(self) -> None:
-        self._cache: dict[bytes, ReadMessage] = {}
+        self.known: dict[bytes, ReadMessage] = {}
         self.empty = self.read(b"")
 
     def read(self, raw: bytes) -> ReadMessage:
         """The meaning of a message, as bytes of the game."""
-        found = self._cache.get(raw)
+        found = self.known.get(raw)
         if found is None:
-            if len(self._cache) >= _KEEP:
-                self._cache.clear()
-            found = self._cache[raw] = _read(raw.decode("latin-1").strip())
+            if len(self.known) >= _KEEP:
+                self.known.clear()
+            found = self.known[raw] = _read(raw.decode("latin-1").strip())
         return found
 
 
@@ -70,15 +77,18 @@ def _read(text: str) -> ReadMessage:
     words = np.zeros(MESSAGE_TOKENS, np.int16)
     for index, word in enumerate(_WORD.findall(normal.lower())[:MESSAGE_TOKENS]):
         words[index] = 1 + _hash(word) % (MESSAGE_VOCABULARY - 1)
+    kills, locked, confident = len(_KILL.findall(text)), _LOCKED in text, "confident in your" in text
+    sold = sum(int(count or 1) for count in _SOLD.findall(text))
     return ReadMessage(
         text=text,
         normal=normal,
         key=(_hash(normal) >> 18) | 1 if normal else 0,
         words=words,
-        kills=len(_KILL.findall(text)),
-        sold=sum(int(count or 1) for count in _SOLD.findall(text)),
-        locked=_LOCKED in text,
-        confident="confident in your" in text,
+        kills=kills,
+        sold=sold,
+        locked=locked,
+        confident=confident,
+        notable=bool(kills or sold or locked or confident),
     )
 
 
