@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,17 @@ def test_kill_at_ten_random_moments_then_go_on(tmp_path: Path) -> None:
     result = maestromotif("run", root)
     assert result.returncode == 0, result.stderr
     _check_complete(root, begun)
+    # What was killed so often has come to the same as training at one go.
+    training = root / "artifacts" / "training"
+    killed = _trained(training)
+    assert maestromotif("train", root, "--again").returncode == 0
+    assert _trained(training) == killed
+
+
+def _trained(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    """Weights, and metrics without times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return (folder / "policy.safetensors").read_bytes(), [{key: value for key, value in line.items() if key != "time"} for line in lines]
 
 
 def _check_complete(root: Path, begun: dict[str, str]) -> None:

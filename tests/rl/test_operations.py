@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from maestromotif.domains.contract import Domain
+from maestromotif.domains.registry import load_domain
 from maestromotif.errors import TrainingError
 from maestromotif.rl.acting import RolloutArrays, cut_rollout
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.calibrate import CALIBRATION, settle
 from maestromotif.rl.config import SettledConfig, TrainConfig
-from maestromotif.rl.episodes import EpisodeResult, episode_seed
+from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
 from maestromotif.rl.metrics import read_metrics
 from maestromotif.rl.rollout import play
 from maestromotif.rl.training import METRICS, POLICY, train
@@ -394,3 +395,30 @@ def test_calibration_really_trains_and_leaves_only_its_table(tmp_path: Path, mon
 def test_numbers_that_cannot_be(key: str, value: Any) -> None:
     with pytest.raises(ValueError, match='must be "auto"'):
         TrainConfig(**{key: value})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nethack_goes_on_where_it_was(tmp_path: Path) -> None:
+    pytest.importorskip("nle")
+    domain = load_domain("nethack")
+    skills = SkillSet.parse(domain.skills_toml)
+    policy = worlds.TRAINING_POLICY.replace("facts.position + facts.steps", "facts.steps")
+    settings = {**TINY, "steps": 16 * 32 * 24, "games": 16, "rollout": 32, "minibatch": 256, "episode_steps": 400}
+
+    def run(out: Path, stop_after: int = 0, **changes: Any) -> list[dict[str, Any]]:
+        def watch(metrics: dict[str, Any]) -> None:
+            if metrics["update"] == stop_after:
+                raise Stop
+
+        config = TrainConfig(**{**settings, **changes})
+        train(domain, skills, ScheduleSources(policy), None, config, out, 1, on_update=watch)
+        return read_metrics(out / METRICS)
+
+    whole = run(tmp_path / "whole")
+    assert sum(line["episodes"] for line in whole) > 20
+    for stop, workers in ((9, 2), (20, 0)):
+        with pytest.raises(Stop):
+            run(tmp_path / "parts", stop, workers=workers, checkpoint_seconds=0.0)
+    assert _without_time(run(tmp_path / "parts", workers=2)) == _without_time(whole)
+    assert (tmp_path / "parts" / POLICY).read_bytes() == (tmp_path / "whole" / POLICY).read_bytes()

@@ -70,7 +70,7 @@ def test_workers_change_nothing_but_the_time(tmp_path: Path) -> None:
 
 def test_skills_are_learned_and_strung_together_zero_shot(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
-        "steps": 24_000,
+        "steps": 48_000,
         "games": 32,
         "rollout": 32,
         "minibatch": 256,
@@ -146,7 +146,7 @@ def test_what_a_kill_left_half_written_is_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs kill -9")
-def test_kill_9_at_any_moment_then_resume(tmp_path: Path) -> None:
+def test_kill_9_at_any_moment_then_resume_as_if_nothing_had_been(tmp_path: Path) -> None:
     script = _SCRIPT.format(tests=str(Path(__file__).parents[2]))
     command = [sys.executable, "-c", script, str(tmp_path)]
     rng = np.random.default_rng(int(time.time()))
@@ -163,6 +163,9 @@ def test_kill_9_at_any_moment_then_resume(tmp_path: Path) -> None:
     assert [line["update"] for line in metrics] == list(range(1, 51))
     assert [line["steps"] for line in metrics] == list(range(128, 6_401, 128))
     assert SkillPolicy.load(tmp_path / POLICY).skills == ("go_left", "go_right")
+    whole = tmp_path / "whole"
+    assert _without_time(metrics) == _without_time(_train(whole, steps=6_400))
+    assert (tmp_path / POLICY).read_bytes() == (whole / POLICY).read_bytes()
     assert not list(tmp_path.rglob(".*.tmp"))
     assert len(list((tmp_path / "checkpoints").glob("*.safetensors"))) == 2
 

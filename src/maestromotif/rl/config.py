@@ -168,7 +168,7 @@ class TrainConfig(NetworkConfig):
         """With numbers in place of ``"auto"``: those given here, or else a good guess."""
         count = self.games if isinstance(self.games, int) else games or 64
         group_count = self.groups if isinstance(self.groups, int) else groups or 1
-        guess = workers or max(1, min(cores(), count // group_count))
+        guess = max(1, min(workers or cores(), count // group_count))
         worker_count = self.workers if isinstance(self.workers, int) else guess
         return SettledConfig(**{**self.model_dump(), "games": count, "groups": group_count, "workers": worker_count})
 

@@ -26,7 +26,7 @@ from maestromotif.rl import checkpoint
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.calibrate import settle
 from maestromotif.rl.checkpoint import Counters
-from maestromotif.rl.config import SettledConfig, TrainConfig
+from maestromotif.rl.config import SettledConfig, TrainConfig, cores
 from maestromotif.rl.curriculum import make_curriculum
 from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
@@ -164,7 +164,7 @@ class Training:
         ranks: Ranks | None = None,
     ) -> None:
         self._ranks = ranks = ranks or Ranks()
-        config = config.settled()
+        config = config.settled(workers=max(1, cores() // ranks.count))
         self.config, self.out = config, out
         rows = ranks.share(config.games, "games")
         ranks.share(config.minibatch, "minibatch", config.chunk)

@@ -30,7 +30,9 @@ __all__ = [
 ]
 
 # Settings of [train] that say how the work is done, not what comes out; steps is the goal.
-_TRAIN_HOW = frozenset({"steps", "schedule_file", "workers", "threads", "device", "checkpoint_seconds", "tensorboard"})
+_TRAIN_HOW = frozenset(
+    {"steps", "schedule_file", "workers", "patience", "restarts", "threads", "device", "checkpoint_seconds", "tensorboard"}
+)
 _EVALUATE_HOW = frozenset({"workers"})
 
 
