@@ -90,7 +90,7 @@ OBSERVATION = ObservationSpec(
     skip=("state",),
 )
 
-_PICTURE = 13  # width of the picture for the reference network, squares
+_PICTURE = 11  # width of the picture for the reference network, squares
 TEXT = 256  # bytes of the messages that it reads
 
 # What each network sees. ``small`` gets what this package knows of NetHack; the others get raw pictures, as elsewhere.
