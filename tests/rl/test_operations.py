@@ -374,6 +374,8 @@ def test_what_is_given_is_not_calibrated(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("maestromotif.rl.calibrate.cores", lambda: 4)
     assert _settle(tmp_path, {}, workers=0, games="auto") == ((0, 64, 1), [])
     assert _settle(tmp_path, {}, workers=3) == ((3, 64, 1), [])
+    # As a command line gives it.
+    assert _settle(tmp_path, {}, workers="3", games="32") == ((3, 32, 1), [])
     assert _settle(tmp_path, {}, workers=3, games=9, groups=2) == ((3, 9, 2), [])
     assert not (tmp_path / CALIBRATION).exists()
     # No more workers than there are games.

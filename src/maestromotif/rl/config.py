@@ -72,6 +72,8 @@ def _whole(least: int, most: int | None = None) -> Callable[[Any], Any]:
     """Checks for a whole number within these limits, or ``"auto"``."""
 
     def check(value: Any) -> Any:
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
         if value == AUTO or (isinstance(value, int) and not isinstance(value, bool) and value >= least and (most is None or value <= most)):
             return value
         raise ValueError(f'must be "{AUTO}" or a whole number, {least} or more' if most is None else f'must be "{AUTO}", {least} or {most}')
