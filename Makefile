@@ -1,6 +1,6 @@
 # make demo   the whole pipeline on NetHack, then a table and a page; a second call takes seconds
 # make test   the tests; both make .venv and install into it when needed
-# also: make lint, make test-slow, make bench, make docs, make clean
+# also: make lint, make test-slow, make bench, make bench-train, make docs, make clean
 #
 # STEPS=5000000   train longer (make demo); more than before goes on where it stopped
 # PYTHON=python3.12   another interpreter for .venv
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow lint bench bench-train docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -32,6 +32,11 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+# Ten minutes. ARGS="--project demo --profile" and the like go to the script.
+bench-train: $(VENV)/.installed
+	@mkdir -p benchmarks/results
+	@$(BIN)/python benchmarks/train.py --out benchmarks/results/train.json $(ARGS)
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m maestromotif.cli.reference docs/cli.md

@@ -34,7 +34,6 @@ from typing import Any
 import numpy as np
 
 from maestromotif.domains.contract import ACTION_MASK
-from maestromotif.domains.registry import load_domain
 from maestromotif.project import Project
 from maestromotif.rl.arrays import StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, describe_domain, load_part_domain, split
@@ -225,7 +224,8 @@ def measure_training(project: Project, config: TrainConfig, steps: int, profile:
                     parts[name] = parts.get(name, 0.0) + value / updates / rollout
         learning = [time.perf_counter() - began[0], processor_seconds() - began[1]]
         if profile:
-            from torch.profiler import ProfilerActivity, profile as torch_profile
+            from torch.profiler import ProfilerActivity
+            from torch.profiler import profile as torch_profile
 
             with torch_profile(activities=[ProfilerActivity.CPU]) as profiler:
                 training.update()
