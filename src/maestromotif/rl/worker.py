@@ -7,6 +7,7 @@ import gc
 import json
 import socket
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
@@ -44,21 +45,31 @@ def main(arguments: list[str]) -> None:
 class RareGarbage:
     """Collects cyclic garbage between two orders, once in many, instead of in the middle of them and often.
 
-    What exists at the beginning is never looked at again. Everything else that is unreachable is freed each time, so that no more
-    than ``every`` orders' worth of it is ever held.
+    What exists at the beginning is never looked at again. What was made since the last collection is looked at each time; everything
+    else only as often as costs ``_SHARE`` of the time, since what a worker has learned of the game grows and is no garbage.
     """
+
+    _SHARE = 0.003
 
     def __init__(self, every: int) -> None:
         self._every, self._left = every, every
         gc.collect()
         gc.freeze()
         gc.disable()
+        self._next = 0.0
 
     def __call__(self) -> None:
         self._left -= 1
-        if not self._left:
-            self._left = self._every
+        if self._left:
+            return
+        self._left = self._every
+        began = time.monotonic()
+        if began < self._next:
+            gc.collect(1)
+        else:
             gc.collect()
+            ended = time.monotonic()
+            self._next = ended + (ended - began) / self._SHARE
 
 
 class _Worker:
