@@ -145,14 +145,19 @@ class SkillGames:
         arrays.reward[...] = 0
         arrays.cause[...] = 0
         ended: list[int] = []
-        terminated = env.terminated_B.tolist()
-        for game, episode in enumerate(self._episodes):
+        acted = [0] * len(self._ids)
+        for game, (episode, terminated) in enumerate(zip(self._episodes, env.terminated_B.tolist(), strict=True)):
             where[1] = game
             if episode is None:
-                if terminated[game]:
+                if terminated:
                     ended.append(game)
-            elif self._advance(game, episode, terminated[game]):
-                ended.append(game)
+            else:
+                acted[self._skill[game]] += 1
+                if self._advance(game, episode, terminated):
+                    ended.append(game)
+        # Whole arrays at a time: writing one number into one costs as much as a line of a program.
+        arrays.time[...] = self._steps
+        arrays.steps[0] += acted
         timed = thread_time()
         if ended:
             self._begin(ended)
@@ -165,10 +170,7 @@ class SkillGames:
         """Reward, schedule and bookkeeping of one game after a step; True if its episode is over."""
         env, arrays, skill = self._env, self._arrays, self._skill[game]
         facts = env.facts(game)
-        self._steps[game] += 1
-        steps = self._steps[game]
-        arrays.time[game] = steps
-        arrays.steps[0, skill] += 1
+        self._steps[game] = steps = self._steps[game] + 1
         if self._rewards is not None:
             row = self._rewards.rewards(env.reward_key(game), lambda: env.caption(game).reward_input)
             # The discount counts every step, rewarded or not.
