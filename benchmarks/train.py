@@ -289,7 +289,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, help="a project with programs and rewards; without it, small ones are made")
     parser.add_argument("--cores", type=int, nargs="*", help="by default 1 and all; as many workers play")
     parser.add_argument("--networks", nargs="*", default=["small, feed-forward", "small, GRU", "reference"], help=", ".join(NETWORKS))
-    parser.add_argument("--steps", type=int, default=120_000, help="of each measurement; a tenth for networks that are not small")
+    parser.add_argument("--steps", type=int, default=120_000, help="of each measurement; fewer for networks that are not small")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="keys of [train], for example games=128")
     parser.add_argument("--profile", action="store_true", help="also print where the time goes, inside the games and inside the trainer")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
@@ -304,6 +304,8 @@ def main() -> None:
             alone: dict[str, Any] = {}
             for network in arguments.networks:
                 settings = {"epochs": 1, "workers": cores, "groups": 1, "games": 64, "tensorboard": False, "checkpoint_seconds": 1e9}
+                if network == "reference":  # some hundred times slower: shorter rollouts, so that few steps are enough
+                    settings |= {"rollout": 16}
                 config = TrainConfig(**{**settings, **NETWORKS[network], **values})
                 if not alone:
                     spec = GamesSpec(
@@ -319,7 +321,7 @@ def main() -> None:
                         episode_steps=config.episode_steps,
                     )
                     alone = measure_games(spec, cores, arguments.steps, arguments.profile)
-                steps = arguments.steps if config.network == "small" else arguments.steps // 10
+                steps = arguments.steps // {"small": 1, "light": 4, "reference": 60}[config.network]
                 rows = {**alone, **measure_training(project, config, steps, arguments.profile)}
                 print_table(cores, network, rows)
                 report["runs"].append({"cores": cores, "network": network, **rows})
