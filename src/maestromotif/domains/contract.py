@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.errors import DomainError
-from maestromotif.types import Caption
+from maestromotif.types import Caption, RewardInput
 
 __all__ = [
     "ACTION_MASK",
@@ -178,6 +178,10 @@ class DomainEnv(ABC):
     @abstractmethod
     def caption(self, game: int) -> Caption:
         """The caption of the last transition, with its reward input. May be slow; called on demand."""
+
+    def reward_input(self, game: int) -> RewardInput:
+        """The reward input of the last transition; to be overridden where it can be had without the caption."""
+        return self.caption(game).reward_input
 
     def discount_key(self, game: int) -> int:
         """What the count discount counts for the last transition; 0 means: never discounted."""

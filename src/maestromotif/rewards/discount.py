@@ -42,12 +42,9 @@ class CountDiscount:
 
     def factor(self, discount_key: int) -> float:
         """The factor for this step's reward, in (0, 1]; to be called once per environment step. Key 0 gives 1.0."""
-        if self.kind == "steps":
-            return self._by_steps(discount_key)
-        return self._by_distinct(discount_key)
-
-    def _by_steps(self, key: int) -> float:
-        counts, recent = self._counts, self._recent
+        if self.kind != "steps":
+            return self._by_distinct(discount_key)
+        key, counts, recent = discount_key, self._counts, self._recent
         recent.append(key)
         count = counts.get(key, 0) + 1
         counts[key] = count

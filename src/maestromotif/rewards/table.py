@@ -48,13 +48,13 @@ class RewardTable:
         self._nothing = [0.0] * len(self.skills)
         # Models that were fitted together know the same features; then one dictionary serves all.
         shared: list[tuple[RewardModel, dict[int, int]]] = []
-        self._rows: list[dict[int, int]] = []
+        self._rows: list[int] = []
         for model in models:
-            rows = next((rows for other, rows in shared if np.array_equal(other.buckets, model.buckets)), None)
-            if rows is None:
-                rows = {bucket: row for row, bucket in enumerate(model.buckets.tolist())}
-                shared.append((model, rows))
-            self._rows.append(rows)
+            place = next((place for place, (other, _) in enumerate(shared) if np.array_equal(other.buckets, model.buckets)), len(shared))
+            if place == len(shared):
+                shared.append((model, {bucket: row for row, bucket in enumerate(model.buckets.tolist())}))
+            self._rows.append(place)
+        self._dictionaries = [rows for _, rows in shared]
 
     @classmethod
     def load(cls, folder: Path, domain: Domain, skills: SkillSet) -> RewardTable:
@@ -97,10 +97,8 @@ class RewardTable:
     def raw(self, given: RewardInput) -> list[float]:
         """The models' raw outputs, before the pipeline."""
         hashes = feature_hashes(given)
-        raw = []
-        for (model, _), rows in zip(self._models, self._rows, strict=True):
-            raw.append(model.raw(np.array([rows[number] for number in hashes if number in rows], np.int64)))
-        return raw
+        known = [np.array([rows[number] for number in hashes if number in rows], np.int64) for rows in self._dictionaries]
+        return [model.raw(known[place]) for (model, _), place in zip(self._models, self._rows, strict=True)]
 
     def discount(self) -> CountDiscount:
         """A new count discount with the window that the rewards were fitted for; one per game."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import thread_time
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from maestromotif.types import EndCause, RewardInput
 
 __all__ = ["Discount", "Rewards", "SkillGames"]
 
+# Members of an enumeration are slower to reach, and this is asked for each environment step.
+_CONTINUES, _OVER, _DIED, _CUT = EndCause.CONTINUES, EndCause.OVER, EndCause.DIED, EndCause.CUT
 # Sums of multiples of this are exact, so that they do not depend on which process added what.
 _GRAIN = 2.0**-20
 
@@ -74,6 +77,7 @@ class SkillGames:
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]
         self._ids = skills.ids
+        self._inputs = [partial(env.reward_input, game) for game in range(count)]
         self._discounts = [rewards.discount() for _ in range(count)] if rewards is not None else []
         self._episodes: list[Episode | None] = [None] * count
         self._skill = [0] * count
@@ -172,7 +176,7 @@ class SkillGames:
         facts = env.facts(game)
         self._steps[game] = steps = self._steps[game] + 1
         if self._rewards is not None:
-            row = self._rewards.rewards(env.reward_key(game), lambda: env.caption(game).reward_input)
+            row = self._rewards.rewards(env.reward_key(game), self._inputs[game])
             # The discount counts every step, rewarded or not.
             factor = self._discounts[game].factor(env.discount_key(game))
             if row[skill]:
@@ -183,27 +187,27 @@ class SkillGames:
         enough = steps >= self._episode_steps
         if recorder is not None and recorder.step(game, facts, env.truth(game), steps):
             enough = True
-        ended = EndCause.DIED if terminated else EndCause.CUT if enough else EndCause.CONTINUES
+        ended = _DIED if terminated else _CUT if enough else _CONTINUES
         schedule = episode.schedule
         cause, following = schedule.advance(facts, ended)
-        if recorder is not None and recorder.stop_on_claim and schedule.claims_done and ended is EndCause.CONTINUES:
-            ended = EndCause.CUT
-            cause = cause if cause is not EndCause.CONTINUES else ended
-        exhausted = schedule.exhausted and ended is EndCause.CONTINUES
+        if recorder is not None and recorder.stop_on_claim and schedule.claims_done and ended is _CONTINUES:
+            ended = _CUT
+            cause = cause if cause is not _CONTINUES else ended
+        exhausted = schedule.exhausted and ended is _CONTINUES
         if exhausted:
-            ended = EndCause.CUT
-        if cause is not EndCause.CONTINUES:
+            ended = _CUT
+        if cause is not _CONTINUES:
             # What is bootstrapped here must come from this episode's last observation, as where an episode is cut within a call.
-            arrays.cause[game] = EndCause.CUT if exhausted and cause is not EndCause.OVER else cause
+            arrays.cause[game] = _CUT if exhausted and cause is not _OVER else cause
             self._end_call(game, skill, cause, facts)
-        if ended is EndCause.CONTINUES:
-            if cause is not EndCause.CONTINUES:
+        if ended is _CONTINUES:
+            if cause is not _CONTINUES:
                 self._begin_call(game, following, facts)
                 arrays.games[0, 4] += self._skill[game] != skill
             return False
         arrays.games[0, 0] += 1
         arrays.games[0, 1] += steps
-        if ended is EndCause.CUT:
+        if ended is _CUT:
             for name, array in arrays.observation.items():
                 arrays.last[name][game] = array[game]
         if recorder is not None:

@@ -238,11 +238,13 @@ class NetHackEnv(DomainEnv):
         """The message, as in the paper; progress that comes without a message cannot be repeated and is not discounted."""
         return self._messages[game].key
 
+    def reward_input(self, game: int) -> RewardInput:
+        return RewardInput(self._messages[game].normal, tuple(self._signs_BS[game].tolist()))
+
     def caption(self, game: int) -> Caption:
-        signs = tuple(self._signs_BS[game].tolist())
-        message = self._messages[game]
-        text = caption_text(self._previous[game].text, message.text, signs, self.facts(game))
-        return Caption(text, RewardInput(message.normal, signs))
+        given = self.reward_input(game)
+        text = caption_text(self._previous[game].text, self._messages[game].text, given.signs, self.facts(game))
+        return Caption(text, given)
 
     # --- for scripts and success criteria
 

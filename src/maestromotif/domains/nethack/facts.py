@@ -19,14 +19,19 @@ class NetHackFacts:
     __slots__ = ("_message", "_row")
 
     def __init__(self, row: Sequence[int], message: ReadMessage) -> None:
-        object.__setattr__(self, "_row", row)
-        object.__setattr__(self, "_message", message)
+        _set_row(self, row)
+        _set_message(self, message)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"facts are read-only: {name}")
 
     def __repr__(self) -> str:
         return "NetHackFacts(" + ", ".join(f"{spec.name}={getattr(self, spec.name)!r}" for spec in FACTS) + ")"
+
+
+# One is made in each environment step, and this is the fastest way past ``__setattr__``.
+_set_row = NetHackFacts.__dict__["_row"].__set__
+_set_message = NetHackFacts.__dict__["_message"].__set__
 
 
 def _property(column: int, kind: str, names: tuple[str, ...]) -> property:
