@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +12,15 @@ from numpy.typing import NDArray
 
 pytest.importorskip("nle")
 
+from nle import nethack
+
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.captions import sign_code
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF
 from maestromotif.domains.nethack.layout import MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, OBSERVATION, SIGN
 from maestromotif.domains.nethack.messages import MessageReader
-from maestromotif.domains.nethack.sharing import share_code
+from maestromotif.domains.nethack.sharing import Sharer
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 
 A = {name: index for index, name in enumerate(ACTIONS)}
@@ -221,8 +225,28 @@ def test_sharing_code_changes_nothing_but_speed(env: NetHackEnv, monkeypatch: py
     alone = NetHackEnv(4)
     alone.reset(range(4), [11, 12, 13, 14])
     assert play(alone, 100, seed=3) == shared
-    assert isinstance(share_code(alone.games[0]._nle), bool)
     alone.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="code is shared through Linux's mappings")
+def test_code_is_shared_with_the_installed_library_alone(env: NetHackEnv, tmp_path: Path) -> None:
+    def mapped() -> int:
+        return sum(str(installed) in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+    installed, game = Path(nethack.nethack.DLPATH), env.games[0]
+    each = mapped() / 4
+    game.reset(5)
+    assert mapped() / 4 == each > 2
+    # Another build, something that is no library, nothing at all, a copy that is not loaded: left as they are.
+    other, text = tmp_path / "other.so", tmp_path / "text"
+    content = bytearray(installed.read_bytes())
+    content[0x248] ^= 1
+    other.write_bytes(content)
+    text.write_text("no library")
+    for path in (other, text, tmp_path / "missing"):
+        assert not Sharer(path).share(game._nle.dlpath)
+    assert not Sharer(installed).share(str(other))
+    play(env, 20, seed=1)
 
 
 def test_the_coarse_map_shows_the_character_once_and_never_forgets_a_block(env: NetHackEnv) -> None:

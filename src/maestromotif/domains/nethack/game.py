@@ -6,9 +6,7 @@ joins its options with the player's name, so the file's own name ends in that na
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 from nle import nethack
 from numpy.typing import NDArray
 
-from maestromotif.domains.nethack.sharing import share_code
+from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["BUFFERS", "MOVES", "Game", "OptionsFile"]
@@ -263,10 +261,7 @@ class Game:
     def oracle_level(self) -> tuple[int, int]:
         """(dungeon number, level in it) of the Oracle, read from the game's own memory; for success criteria only."""
         if self._library is None:
-            handle = ctypes.CDLL(self._nle.dlpath, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-            self._library = ctypes.addressof(ctypes.c_char.in_dll(handle, "dungeon_topology"))
-            # ctypes never lets a library go, and the next reset refuses to load one that is still held.
-            _ctypes.dlclose(handle._handle)
+            self._library = ctypes.addressof(ctypes.c_char.in_dll(loaded(self._nle.dlpath), "dungeon_topology"))
         number, level = ctypes.string_at(self._library, 2)
         return number, level
 

@@ -9,86 +9,103 @@ Where anything is not as expected (another system, another layout), nothing is m
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import logging
 import mmap
 import os
 import struct
 import sys
+from pathlib import Path
 
 from nle import nethack
 
-__all__ = ["share_code"]
+__all__ = ["Sharer", "loaded", "share_code"]
 
 _LOG = logging.getLogger(__name__)
-_LIBRARY: str = nethack.nethack.DLPATH
-_MAP_FIXED_PRIVATE = 0x12
+_MAP_FIXED_PRIVATE_POPULATE = 0x8012
 _FAILED = ctypes.c_void_p(-1).value
+_LINK_MAP = 2  # RTLD_DI_LINKMAP of dlinfo
 
 
-def _segments() -> dict[int, tuple[int, int]]:
-    """File offset -> (length, protection) of the read-only load segments of the installed library."""
-    with open(_LIBRARY, "rb") as file:
-        header = file.read(64)
-        if header[:6] != b"\x7fELF\x02\x01":
-            return {}
-        table, size, count = struct.unpack_from("<Q", header, 32)[0], *struct.unpack_from("<HH", header, 54)
-        file.seek(table)
-        raw = file.read(size * count)
-    found = {}
+def loaded(path: str) -> ctypes.CDLL:
+    """The library at this path, which is loaded already. To be used and dropped before the next reset, which loads it anew.
+
+    Raises:
+        OSError: it is not loaded.
+    """
+    library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    # ctypes never lets a library go, and nle refuses to load one that is still held.
+    _ctypes.dlclose(library._handle)
+    return library
+
+
+def _segments(file: int) -> list[tuple[int, int, int]]:
+    """(offset, length, protection) of the read-only load segments of an ELF file, if they lie in memory as in the file."""
+    header = os.pread(file, 64, 0)
+    if header[:6] != b"\x7fELF\x02\x01":
+        return []
+    table, size, count = struct.unpack_from("<Q", header, 32)[0], *struct.unpack_from("<HH", header, 54)
+    raw, found = os.pread(file, size * count, table), []
     for index in range(count):
-        kind, flags, offset, _, _, length, _, _ = struct.unpack_from("<IIQQQQQQ", raw, index * size)
+        kind, flags, offset, address, _, length, _, _ = struct.unpack_from("<IIQQQQQQ", raw, index * size)
         if kind == 1 and not flags & 2:  # PT_LOAD that nobody writes
+            if offset != address:
+                return []
             start = offset & -mmap.PAGESIZE
             end = (offset + length + mmap.PAGESIZE - 1) & -mmap.PAGESIZE
-            found[start] = (end - start, mmap.PROT_READ | (mmap.PROT_EXEC if flags & 1 else 0))
+            found.append((start, end - start, mmap.PROT_READ | (mmap.PROT_EXEC if flags & 1 else 0)))
     return found
 
 
-class _Sharer:
-    def __init__(self) -> None:
-        self._segments: dict[int, tuple[int, int]] = {}
+class Sharer:
+    """Shares the code of copies of one library.
+
+    Args:
+        library: the installed file.
+    """
+
+    def __init__(self, library: Path) -> None:
+        self._segments: list[tuple[int, int, int]] = []
         if sys.platform != "linux":
             return
         try:
-            self._segments = _segments()
-            self._file = os.open(_LIBRARY, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(library, os.O_RDONLY | os.O_CLOEXEC)
             libc = ctypes.CDLL(None, use_errno=True)
-            self._mmap = libc.mmap
+            self._mmap, self._dlinfo = libc.mmap, libc.dlinfo
             self._mmap.restype = ctypes.c_void_p
             self._mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+            self._dlinfo.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+            self._segments = _segments(self._file)
+            self._head = os.pread(self._file, mmap.PAGESIZE, 0)
         except (OSError, AttributeError, struct.error) as error:
             _LOG.info("game code is not shared: %s", error)
-            self._segments = {}
 
-    def share(self, descriptor: int) -> bool:
-        """Share the code of the copy behind this file descriptor; False if it was left as it is."""
+    def share(self, path: str) -> bool:
+        """Share the code of the copy that was loaded from this path; False if it was left as it is."""
         if not self._segments:
             return False
-        inode = str(os.fstat(descriptor).st_ino)
-        places = []
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-            for line in maps:
-                fields = line.split(maxsplit=5)
-                if fields[4] != inode or "w" in fields[1] or "memfd:nle" not in line:
-                    continue
-                start, end = (int(part, 16) for part in fields[0].split("-"))
-                segment = self._segments.get(int(fields[2], 16))
-                if segment is not None and segment[0] == end - start and ("x" in fields[1]) == bool(segment[1] & mmap.PROT_EXEC):
-                    places.append((start, int(fields[2], 16), segment))
-        if len(places) != len(self._segments):
+        try:
+            handle = loaded(path)._handle
+        except OSError:
             return False
-        for start, offset, (length, protection) in places:
-            where = self._mmap(start, length, protection, _MAP_FIXED_PRIVATE, self._file, offset)
+        link = ctypes.c_void_p()
+        if self._dlinfo(handle, _LINK_MAP, ctypes.byref(link)) or not link.value:
+            return False
+        base = ctypes.c_size_t.from_address(link.value).value
+        # The first page holds the hash of the build: only a copy of the very same file has the same.
+        if ctypes.string_at(base, len(self._head)) != self._head:
+            return False
+        for start, length, protection in self._segments:
+            where = self._mmap(base + start, length, protection, _MAP_FIXED_PRIVATE_POPULATE, self._file, start)
             if where == _FAILED:  # the old mapping stays in place, and works
                 return False
         return True
 
 
-_SHARER = _Sharer()
+_SHARER = Sharer(Path(nethack.nethack.DLPATH))
 
 
 def share_code(game: nethack.Nethack) -> bool:
     """Share the code of a game that has just been reset; False where that is not possible."""
-    handle = game._dl
-    return handle is not None and _SHARER.share(handle.fileno())
+    return _SHARER.share(game.dlpath)
