@@ -6,6 +6,7 @@ joins its options with the player's name, so the file's own name ends in that na
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import tempfile
 from collections.abc import Callable, Mapping
@@ -261,7 +262,7 @@ class Game:
     def oracle_level(self) -> tuple[int, int]:
         """(dungeon number, level in it) of the Oracle, read from the game's own memory; for success criteria only."""
         if self._library is None:
-            self._library = ctypes.addressof(ctypes.c_char.in_dll(loaded(self._nle.dlpath), "dungeon_topology"))
+            self._library = _ctypes.dlsym(loaded(self._nle.dlpath), "dungeon_topology")
         number, level = ctypes.string_at(self._library, 2)
         return number, level
 

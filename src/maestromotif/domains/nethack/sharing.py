@@ -28,16 +28,16 @@ _FAILED = ctypes.c_void_p(-1).value
 _LINK_MAP = 2  # RTLD_DI_LINKMAP of dlinfo
 
 
-def loaded(path: str) -> ctypes.CDLL:
-    """The library at this path, which is loaded already. To be used and dropped before the next reset, which loads it anew.
+def loaded(path: str) -> int:
+    """Handle of the library at this path, which is loaded already; good until the next reset, which loads it anew.
 
     Raises:
         OSError: it is not loaded.
     """
-    library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-    # ctypes never lets a library go, and nle refuses to load one that is still held.
-    _ctypes.dlclose(library._handle)
-    return library
+    handle: int = _ctypes.dlopen(path, os.RTLD_NOLOAD | os.RTLD_LAZY)
+    # Only nle may hold it: it refuses to load what somebody else still holds.
+    _ctypes.dlclose(handle)
+    return handle
 
 
 def _segments(file: int) -> list[tuple[int, int, int]]:
@@ -86,7 +86,7 @@ class Sharer:
         if not self._segments:
             return False
         try:
-            handle = loaded(path)._handle
+            handle = loaded(path)
         except OSError:
             return False
         link = ctypes.c_void_p()
