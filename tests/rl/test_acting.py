@@ -109,7 +109,7 @@ def test_new_weights_act_after_load() -> None:
 
 
 def test_actions_follow_the_softmax() -> None:
-    policy, weights = make("ff")
+    _, weights = make("ff")
     actor, games = FusedActor(SPEC, weights), 20_000
     given = situation()
     same = {name: np.repeat(array[:1], games, 0) for name, array in given["observation"].items()}
