@@ -14,9 +14,11 @@ pytest.importorskip("nle")
 
 from nle import nethack
 
+from maestromotif.domains.nethack import env as nethack_env
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.captions import sign_code
 from maestromotif.domains.nethack.env import NetHackEnv
+from maestromotif.domains.nethack.game import NAMES
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF
 from maestromotif.domains.nethack.layout import MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, OBSERVATION, SIGN
 from maestromotif.domains.nethack.messages import MessageReader
@@ -268,3 +270,36 @@ def test_the_coarse_map_shows_the_character_once_and_never_forgets_a_block(env: 
             assert (blocks[known[game]] > 0).all()
             known[game] |= blocks > 0
     assert known.sum(1).min() >= 2
+
+
+def test_names_are_the_same_asked_for_or_copied_after_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nethack_env, "names_on_demand", lambda: False)
+    copied = NetHackEnv(4, mask=False)
+    monkeypatch.setattr(nethack_env, "names_on_demand", lambda: True)
+    asked = NetHackEnv(4, mask=False)
+    for env in (copied, asked):
+        env.reset(range(4), range(30, 34))
+    rng, unknown, compared = np.random.default_rng(8), 0, 0
+    for step in range(500):
+        actions = explore(asked, rng)
+        for game in range(4):
+            item = asked.path_direction(game, "item")
+            actions[game] = item if 0 <= item < 8 else actions[game]
+        copied.step(actions)
+        asked.step(actions)
+        for game in range(4):
+            facts = asked.facts(game)
+            assert repr(facts) == repr(copied.facts(game))
+            unknown += facts.unknown_buc_items
+            if step % 50 == 0 and not asked.terminated_B[game]:
+                texts = [row.tobytes().rstrip(b"\0") for row in copied._raw[NAMES][game]]
+                names = list(asked.games[game]._carried())
+                assert [name[:79] for name in names] == [text[:79] for text in texts if text]
+                compared += len(names)
+        over = np.flatnonzero(asked.terminated_B).tolist()
+        for env in (copied, asked):
+            env.reset(over, [900 + step] * len(over))
+    assert unknown > 100
+    assert compared > 100
+    copied.close()
+    asked.close()

@@ -12,7 +12,7 @@ from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
 from maestromotif.domains.nethack import features, memory, pictures
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
-from maestromotif.domains.nethack.game import BUFFERS, MOVES, Game, OptionsFile
+from maestromotif.domains.nethack.game import BUFFERS, MOVES, NAMES, Game, OptionsFile, names_on_demand
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
 from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, OBSERVATIONS, SIGN, TARGETS, TEXT
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
@@ -28,7 +28,7 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
     "misc": ((3,), np.int32),
     "inv_letters": ((55,), np.uint8),
     "inv_oclasses": ((55,), np.uint8),
-    "inv_strs": ((55, 80), np.uint8),
+    NAMES: ((55, 80), np.uint8),
 }
 _PRAY = ACTIONS.index("pray")
 _PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
@@ -61,8 +61,9 @@ class NetHackEnv(DomainEnv):
         self._shown: list[ReadMessage | None] = [None] * num_games
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._mask = mask
-        self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in _SHAPES.items()}
-        assert set(self._raw) == set(BUFFERS)
+        kinds = BUFFERS if names_on_demand() else (*BUFFERS, NAMES)
+        shapes = {name: _SHAPES[name] for name in kinds}
+        self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in shapes.items()}
         self._options = OptionsFile(character)
         self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options) for game in range(num_games)]
         self._memory = memory.new_memory(num_games, window)
@@ -71,7 +72,6 @@ class NetHackEnv(DomainEnv):
             self._raw["blstats"],
             self._raw["inv_letters"],
             self._raw["inv_oclasses"],
-            self._raw["inv_strs"],
             np.zeros((num_games, 256), np.uint8),
             np.full(num_games, -1, np.int64),
             np.zeros(num_games, np.int64),
@@ -84,6 +84,7 @@ class NetHackEnv(DomainEnv):
         # Each message as one value of numpy, which ends where its zeros begin.
         self._texts_B = self._raw["message"].view("S256")[:, 0]
         self._facts_BF = np.zeros((num_games, max(FACT.values()) + 1), np.int64)
+        self._renamed = np.zeros(num_games, np.bool_)
         self._signs_BS = np.zeros((num_games, len(SIGN)), np.int64)
         self._reader = MessageReader()
         self._messages: list[ReadMessage] = [self._reader.empty] * num_games
@@ -199,8 +200,11 @@ class NetHackEnv(DomainEnv):
                 self._facts_BF,
                 self._signs_BS,
                 observation[ACTION_MASK],
+                self._renamed,
             )
             features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask)
+            for game in games[self._renamed[games]].tolist():
+                self._facts_BF[game, _F["unknown_buc_items"]] = self.games[game].unknown_buc()
             for table, picture in self._pictures:
                 pictures.draw(games, self._raw["glyphs"], self._raw["blstats"], table, picture)
             if self._text is not None:

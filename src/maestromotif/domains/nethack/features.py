@@ -79,7 +79,6 @@ FOOD, POTION = 7, 8  # classes of objects
 HUNGRY, WEAK = 2, 3
 SPELL_POWER = 5  # of a first-level spell
 PRAYERS_APART = 1000  # turns
-BLESSED, CURSED = (np.frombuffer(word, np.uint8) for word in (b"blessed", b"cursed"))
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -426,8 +425,8 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         memory.keeper[game] = keeper
         _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle)
         facts[F_KILLS] += inputs.kills[game]
-        letters, classes, names = inputs.letters[game], inputs.classes[game], inputs.names[game]
-        _read_inventory(facts, signs, letters, classes, names, inputs.started[game], memory.letters[game], age == 0)
+        letters, classes = inputs.letters[game], inputs.classes[game]
+        outputs.renamed[game] = _read_inventory(facts, signs, letters, classes, inputs.started[game], memory.letters[game], age == 0)
         if mask:
             _write_mask(outputs.mask[game], stats, facts, classes, inputs.prayed[game], inputs.confident[game])
         memory.age[game] = age + 1
@@ -527,15 +526,14 @@ def _write_map(out: Any, blocks: Any, dirty: int, terrain: Any, marks: Any, me_y
 
 
 @_compiled
-def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, names: Any, started: Any, before: Any, first: bool) -> None:
-    """Facts and the sign of the inventory, where letters have changed. Of things that came later, those whose name says nothing of a
-    blessing or a curse are counted."""
+def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, started: Any, before: Any, first: bool) -> bool:
+    """Facts and the sign of the inventory, where letters have changed; True if names are to be looked at, for ``unknown_buc_items``."""
     signs[G_ITEMS] = 0
     same = 0
     for index in range(len(letters)):
         same += letters[index] == before[index]
     if same == len(letters) and not first:
-        return
+        return False
     held, had = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
     for index in range(len(letters)):
         held[letters[index]] = True
@@ -548,25 +546,12 @@ def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, names: A
         lost |= had[letter] and not held[letter]
     if not first:
         signs[G_ITEMS] = 1 if gained else 2 if lost else 0
-    food, unknown = 0, 0
-    for index in range(len(letters)):
-        food += classes[index] == FOOD
-        letter = letters[index]
-        if letter and not started[letter]:
-            unknown += not (_contains(names[index], BLESSED) or _contains(names[index], CURSED))
-    facts[F_ITEMS], facts[F_NEW_ITEMS], facts[F_FOOD], facts[F_UNKNOWN] = items, new, food, unknown
+    food = 0
+    for item in classes:
+        food += item == FOOD
+    facts[F_ITEMS], facts[F_NEW_ITEMS], facts[F_FOOD], facts[F_UNKNOWN] = items, new, food, 0
     before[:] = letters
-
-
-@_compiled
-def _contains(text: Any, word: Any) -> bool:
-    for start in range(len(text) - len(word) + 1):
-        index = 0
-        while index < len(word) and text[start + index] == word[index]:
-            index += 1
-        if index == len(word):
-            return True
-    return False
+    return bool(new > 0)
 
 
 @_compiled

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,16 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["BUFFERS", "MOVES", "Game", "OptionsFile"]
+__all__ = ["BUFFERS", "MOVES", "NAMES", "Game", "OptionsFile", "names_on_demand"]
 
-BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses", "inv_strs")
+BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses")
+NAMES = "inv_strs"  # to be added where ``names_on_demand`` is False: nle copies all names after each key, a fifth of a key's time
 
 _ENTER, _ESCAPE = 13, 27
 _WAYS = bytes((ord("k"), ord("l"), ord("j"), ord("h"), ord("u"), ord("n"), ord("b"), ord("y")))
 MOVES = (*_WAYS, *_WAYS.upper())  # keys of the actions that are one key whatever the game says: eight steps, eight runs
 _META = 0x80
+_NAME = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)
 _UP, _DOWN, _WAIT, _MORE, _KICK, _EAT, _SEARCH, _CAST, _ENHANCE, _PRAY, _QUAFF, _DROP = (
     ACTIONS.index(name) for name in ("up", "down", "wait", "more", "kick", "eat", "search", "cast", "enhance", "pray", "quaff", "drop")
 )
@@ -38,6 +42,18 @@ _OPTIONS = (
 )
 # Corpses are heavy and rot, eggs and tins are useless to someone without a plan: left where they lie.
 _NOT_PICKED_UP = (">.* corpse.*", ">.*corpses.*", ">egg.*", ">.* egg.*", ">.*tin of.*", ">tin", ">.* tin")
+
+
+@cache
+def names_on_demand() -> bool:
+    """Whether the installed game can be asked for the names of what is carried."""
+    library = _ctypes.dlopen(nethack.nethack.DLPATH, os.RTLD_LAZY)
+    try:
+        return all(_ctypes.dlsym(library, symbol) for symbol in ("doname", "invent"))
+    except OSError:
+        return False
+    finally:
+        _ctypes.dlclose(library)
 
 
 class OptionsFile:
@@ -64,7 +80,7 @@ class Game:
     """A game whose observation buffers are rows of the caller's arrays.
 
     Args:
-        buffers: arrays without the game axis, by nle's names; at least ``BUFFERS``.
+        buffers: arrays without the game axis, by nle's names; at least ``BUFFERS``, and ``NAMES`` where they cannot be asked for.
         options: see ``OptionsFile``.
 
     Attributes:
@@ -89,7 +105,7 @@ class Game:
         self.press: Callable[[int], None] = self._low.step
         self.over: Callable[[], bool] = self._low.done
         self._message, self._misc = buffers["message"], buffers["misc"]
-        self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers["inv_strs"]
+        self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers.get(NAMES)
         self._glyphs, self._stats = buffers["glyphs"], buffers["blstats"]
         self._library: int | None = None
         self.initial_letters: frozenset[int] = frozenset()
@@ -253,6 +269,24 @@ class Game:
                 break
             self._read(texts)
         return texts[0] if len(texts) == 1 else b" ".join(texts)
+
+    def unknown_buc(self) -> int:
+        """How many stacks that the character did not start with have a name that says nothing of a blessing or a curse.
+
+        To be called while the game waits for a command: naming things uses memory that the game uses for messages.
+        """
+        new = [letter > 0 and letter not in self.initial_letters for letter in self._letters.tolist()]
+        names = self._carried() if self._names is None else (name.tobytes() for name in self._names)
+        return sum(wanted and not (b"blessed" in name or b"cursed" in name) for wanted, name in zip(new, names, strict=False))
+
+    def _carried(self) -> Iterator[bytes]:
+        """Names of what is carried, in the order of the letters, as the game's own functions give them."""
+        library = loaded(self._nle.dlpath)
+        name = _NAME(_ctypes.dlsym(library, "doname"))
+        thing = ctypes.c_void_p.from_address(_ctypes.dlsym(library, "invent")).value
+        while thing:
+            yield name(thing)
+            thing = ctypes.c_void_p.from_address(thing).value  # a thing begins with the address of the next one
 
     @property
     def escaped(self) -> bool:

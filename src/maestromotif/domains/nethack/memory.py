@@ -57,7 +57,6 @@ class Inputs(NamedTuple):
     stats: NDArray[np.int64]  # [B, 27]: nle's blstats
     letters: NDArray[np.uint8]  # [B, 55]: the inventory's letters, 0 where there is nothing
     classes: NDArray[np.uint8]  # [B, 55]: and classes
-    names: NDArray[np.uint8]  # [B, 55, 80]: and names, padded with 0
     started: NDArray[np.uint8]  # [B, 256]: 1 at letters of what the character had when the game began
     actions: NDArray[np.int64]  # [B]: -1 after a reset
     prompts: NDArray[np.int64]  # [B]: 1 where a direction is asked for
@@ -78,6 +77,7 @@ class Outputs(NamedTuple):
     facts: NDArray[np.int64]  # [B, facts]
     signs: NDArray[np.int64]  # [B, signs]
     mask: NDArray[np.uint8]  # [B, actions]
+    renamed: NDArray[np.bool_]  # [B]: other things are carried, among them some that the character did not start with
 
 
 def new_memory(games: int, window: int) -> Memory:
