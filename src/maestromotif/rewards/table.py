@@ -18,8 +18,8 @@ from maestromotif.types import RewardInput
 
 __all__ = ["RewardTable"]
 
-# About 100 MB with five skills; then the table starts afresh.
-_MOST_ENTRIES = 500_000
+# About 20 MB; then the table starts afresh.
+_MOST_ENTRIES = 100_000
 
 
 class RewardTable:

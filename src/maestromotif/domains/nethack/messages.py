@@ -21,7 +21,7 @@ _SOLD = re.compile(r"\b[Yy]ou sold (?:(\d+) )?")  # "A scroll of blank paper; yo
 _LOCKED = "This door is locked"
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
-_KEEP = 100_000  # distinct messages kept before the cache starts anew
+_KEEP = 30_000  # distinct messages kept before the cache starts anew
 
 
 @dataclass(frozen=True, slots=True)
