@@ -106,7 +106,7 @@ def load(
     meter: Meter | None = None,
     required: Collection[str] = (),
 ) -> Program:
-    """Check, rewrite and load a program. The compiled code is cached; the name space is the caller's own.
+    """Check, rewrite and load a program. Compiling is cached; code and name space are the caller's own.
 
     Args:
         source: the program's text.
@@ -126,7 +126,7 @@ def load(
             f"{filename}: programs never run in a process that holds keys ({', '.join(secrets[:3])})",
             "Start the process with programs.sandbox.scrubbed_environment()",
         )
-    program = Program(_compile(source, filename, frozenset(names)), filename, meter or Meter(fuel), seed)
+    program = Program(_own(_compile(source, filename, frozenset(names))), filename, meter or Meter(fuel), seed)
     missing = [name for name in required if program.get(name) is None]
     if missing:
         raise ProgramError(f"{filename}: does not define {', '.join(missing)}", "Define it at the top level of the program")
@@ -142,6 +142,11 @@ def _compile(source: str, filename: str, names: frozenset[str]) -> CodeType:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         raise ProgramError(f"{filename}:{line}: cannot be compiled ({error})", "Mend that line") from error
+
+
+def _own(code: CodeType) -> CodeType:
+    """A copy. The interpreter adapts code to the name space in which it runs, and adapts anew for each of those that share it."""
+    return code.replace(co_consts=tuple(_own(part) if isinstance(part, CodeType) else part for part in code.co_consts))
 
 
 def describe_fault(error: BaseException, filename: str) -> str:
