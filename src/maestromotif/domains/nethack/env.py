@@ -66,6 +66,8 @@ class NetHackEnv(DomainEnv):
         self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in shapes.items()}
         self._options = OptionsFile(character)
         self.games = [Game({name: array[game] for name, array in self._raw.items()}, self._options) for game in range(num_games)]
+        # What most steps need of a game, so that its object stays untouched.
+        self._presses, self._overs, self._waits = [one.press for one in self.games], [one.over for one in self.games], [False] * num_games
         self._memory = memory.new_memory(num_games, window)
         self._inputs = memory.Inputs(
             self._raw["glyphs"],
@@ -111,6 +113,7 @@ class NetHackEnv(DomainEnv):
             if playing is not None:
                 playing[0] = game
             message = self._reader.read(self.games[game].reset(int(seed)))
+            self._waits[game] = False
             memory.forget(self._memory, game)
             self._facts_BF[game] = 0
             self._messages[game], self._previous[game] = message, self._reader.empty
@@ -133,37 +136,42 @@ class NetHackEnv(DomainEnv):
         # First the keys of all games, so that the processor keeps the game's code at hand; then what they say. Most actions are one
         # key, after which the game asks nothing.
         texts: list[list[bytes] | None] = [None] * self.num_games
-        for game, (one, action) in enumerate(zip(games, actions, strict=True)):
+        waits, moves = self._waits, MOVES
+        for game, (press, action) in enumerate(zip(self._presses, actions, strict=True)):
             if playing is not None:
                 playing[0] = game
-            if action < len(MOVES) and not one.waits:
-                one.press(MOVES[action])
+            if action < len(moves) and not waits[game]:
+                press(moves[action])
             else:
-                texts[game] = one.start(action)
+                texts[game] = games[game].start(action)
         asking, said = self._raw["misc"].max(1).tolist(), self._texts_B.tolist()
         known, read, empty = self._reader.known, self._reader.read, self._reader.empty
-        before, self._previous, self._messages = self._messages, self._messages, []
-        for game, one in enumerate(games):
-            raw = said[game]
-            unusual = texts[game]
-            if unusual is not None or asking[game] or one.over():
+        before, messages = self._messages, []
+        ended = []
+        for game, (over, asks, raw, seen, last) in enumerate(zip(self._overs, asking, said, texts, before, strict=True)):
+            if seen is not None or asks or over():
                 if playing is not None:
                     playing[0] = game
-                raw = one.settle(unusual or [])
+                one = games[game]
+                raw = one.settle(seen or [])
                 self._after(game, one, actions[game])
+                if one.done:
+                    ended.append(game)
             message = (known.get(raw) or read(raw)) if raw else empty
-            if message is not before[game]:
+            if message is not last:
                 inputs.words[game] = message.words
-            self._messages.append(message)
+            messages.append(message)
             if message.notable:
                 self._note(game, message, actions[game])
-            if one.done:
-                self._end(game)
+        self._previous, self._messages = before, messages
+        for game in ended:
+            self._end(game)
         self._refresh(np.flatnonzero(~self.terminated_B))
 
     def _after(self, game: int, one: Game, action: int) -> None:
         """What else an action that was more than a key has left behind."""
         self._inputs.prompts[game] = one.asks_direction
+        self._waits[game] = one.waits
         if action == _PRAY:
             self._inputs.prayed[game] = self._raw["blstats"][game, 20]
         if not one.done:
