@@ -78,7 +78,8 @@ def fit_shaping(
     top = float(above_N.max()) if len(above_N) else 0.0
     if threshold == "soft" and len(above_N):
         top -= cut
-    return Shaping(mean, std, cut, threshold, contrast, max(0.0, top), clip, scale)
+    # Rewards that differ by rounding alone have no largest one to be compared with.
+    return Shaping(mean, std, cut, threshold, contrast, top if top > 1e-8 else 0.0, clip, scale)
 
 
 def shape(raw_N: Floats, shaping: Shaping) -> Floats:
