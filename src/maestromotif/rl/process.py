@@ -28,7 +28,7 @@ class Lost(Exception):
 
 
 class WorkerProcess:
-    """A fresh interpreter that runs ``maestromotif.rl.worker``, without torch and without the secrets of this process's environment.
+    """A fresh interpreter that runs ``maestromotif.rl.worker``, without the secrets of this process's environment.
 
     Args:
         arguments: descriptors and sizes that it gets on its command line after that of its line.
