@@ -83,9 +83,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One annotator's verdict on one pair for one skill."""
+    """One annotator's verdict on one pair for one skill.
+
+    Attributes:
+        target: probability that the first is better, where the annotator gave one.
+        reason: why there is no verdict, where that is known.
+    """
 
     skill: str
     pair: str
     verdict: Verdict
     annotator: str
+    target: float | None = None
+    reason: str = ""

@@ -16,7 +16,7 @@ import pytest
 from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import ArtifactError, ChatError
 from maestromotif.feedback import AnnotateConfig, CollectConfig, PreferenceTable, annotate, collect
-from maestromotif.feedback.annotators import comparison_request
+from maestromotif.feedback.annotators.chat import comparison_request
 from maestromotif.llm import ChatConfig, make_chat
 from maestromotif.llm.testing import Answer, ChatServer, completion
 from maestromotif.skills import SkillSet

@@ -10,7 +10,7 @@ import pytest
 from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import ChatError, ProgramError
 from maestromotif.feedback import AnnotateConfig, CaptionTable, CollectConfig, PreferenceTable, annotate, collect
-from maestromotif.feedback.judge import compare_scores, extract_program, tie_margin
+from maestromotif.feedback.annotators.judge import compare_scores, extract_program, tie_margin
 from maestromotif.feedback.scoring import score_inputs
 from maestromotif.llm import RecordedChat
 from maestromotif.llm.testing import ScriptedChat

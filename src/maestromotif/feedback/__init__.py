@@ -9,14 +9,16 @@ from maestromotif.feedback.config import AnnotateConfig, CollectConfig
 
 if TYPE_CHECKING:
     from maestromotif.feedback.annotation import SkillVerdicts, annotate
-    from maestromotif.feedback.annotators import Annotator, Judgement
     from maestromotif.feedback.interactions import collect
+    from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Briefing, Judgement
     from maestromotif.feedback.tables import CaptionTable, PreferenceTable
     from maestromotif.feedback.verdicts import parse_verdict
 
 __all__ = [
     "AnnotateConfig",
     "Annotator",
+    "AnnotatorContext",
+    "Briefing",
     "CaptionTable",
     "CollectConfig",
     "Judgement",
@@ -28,9 +30,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Annotator": "annotators",
+    "Annotator": "protocol",
+    "AnnotatorContext": "protocol",
+    "Briefing": "protocol",
     "CaptionTable": "tables",
-    "Judgement": "annotators",
+    "Judgement": "protocol",
     "PreferenceTable": "tables",
     "SkillVerdicts": "annotation",
     "annotate": "annotation",

@@ -14,19 +14,19 @@ import numpy as np
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
-from maestromotif.feedback.annotators import Annotator, ChatAnnotator, Judgement
+from maestromotif.feedback.annotators import make_annotator
 from maestromotif.feedback.config import AnnotateConfig
 from maestromotif.feedback.interactions import Progress
-from maestromotif.feedback.journal import Journal
-from maestromotif.feedback.judge import JudgeAnnotator
+from maestromotif.feedback.journal import Answered, Journal
 from maestromotif.feedback.pairs import caption_digest, make_pair, sample_rows
+from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Judgement
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.files import write_atomically
 from maestromotif.llm.chat import ChatModel
 from maestromotif.skills import Skill, SkillSet
-from maestromotif.types import Pair, Preference, Verdict
+from maestromotif.types import Pair, Verdict
 
-__all__ = ["SkillVerdicts", "annotate", "make_annotator", "sample_pairs"]
+__all__ = ["SkillVerdicts", "annotate", "sample_pairs"]
 
 # Judgements are made safe after so many or so many seconds, whatever comes first.
 _BATCH, _SECONDS = 512, 2.0
@@ -65,7 +65,7 @@ def annotate(
     captions = CaptionTable.load(captions_path, domain)
     if len(captions) < 2:
         raise ArtifactError(f"{captions_path} holds fewer than two captions", "Raise steps in [collect]")
-    annotator = make_annotator(domain, config, chat, captions, seed)
+    annotator = make_annotator(AnnotatorContext(domain, config, chat, captions, seed))
     results = []
     for number, skill in enumerate(skills):
 
@@ -74,13 +74,6 @@ def annotate(
 
         results.append(_annotate_skill(domain, skill, captions, annotator, config, out, seed, report))
     return tuple(results)
-
-
-def make_annotator(domain: Domain, config: AnnotateConfig, chat: ChatModel, captions: CaptionTable, seed: int) -> Annotator:
-    """The annotator that the configuration names."""
-    if config.annotator == "judge":
-        return JudgeAnnotator(domain, config, chat, captions, seed)
-    return ChatAnnotator(domain, config, chat, seed)
 
 
 def sample_pairs(captions: CaptionTable, skill: Skill, num_pairs: int, seed: int) -> list[tuple[Pair, int, int]]:
@@ -114,18 +107,18 @@ def _annotate_skill(
         write_atomically(out / f"judge-{skill.id}.py", briefing.program)
     sampled = sample_pairs(captions, skill, config.pairs, seed)
     journal = Journal(out / f"transcript-{skill.id}.jsonl", {"skill": skill.id, "annotator": annotator.id, **briefing.transcript})
-    verdicts = journal.open()
-    asked = [pair for pair, _, _ in sampled if pair.id not in verdicts]
+    known = journal.open()
+    asked = [pair for pair, _, _ in sampled if pair.id not in known]
     done = [len(sampled) - len(asked)]
 
     def keep(judgements: Sequence[Judgement]) -> None:
         journal.append(judgements)
-        verdicts.update((one.pair.id, one.verdict) for one in judgements)
+        known.update((one.pair.id, Answered.of(one)) for one in judgements)
         done[0] += len(judgements)
         report(done[0] / len(sampled), f"{skill.id}: {done[0]:,} of {len(sampled):,} pairs")
 
     _in_batches(annotator.annotate(skill, briefing, asked) if asked else iter(()), keep)
-    rows = tuple(Preference(skill.id, pair.id, verdicts[pair.id], annotator.id) for pair, _, _ in sampled)
+    rows = tuple(known[pair.id].preference(skill.id, pair.id, annotator.id) for pair, _, _ in sampled)
     first, second = (np.array([entry[column] for entry in sampled], np.int64) for column in (1, 2))
     counts = Counter(row.verdict.value for row in rows)
     ordered = {verdict.value: counts[verdict.value] for verdict in Verdict}

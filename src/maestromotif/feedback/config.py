@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,11 +24,12 @@ class AnnotateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    annotator: Literal["judge", "chat"] = Field(
+    annotator: str = Field(
         default="judge",
-        description="'judge': the model writes one scoring program for each skill, which then compares all pairs; "
+        description="Who compares. 'judge': the model writes one scoring program for each skill, which then compares all pairs; "
         "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
     )
+    options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator itself; see docs/feedback.md.")
     pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill.")
     concurrency: int = Field(default=8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
     temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature of the model.")

@@ -6,14 +6,31 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maestromotif.errors import ArtifactError
-from maestromotif.feedback.annotators import Judgement
-from maestromotif.types import Verdict
+from maestromotif.feedback.protocol import Judgement
+from maestromotif.types import Preference, Verdict
 
-__all__ = ["Journal"]
+__all__ = ["Answered", "Journal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What is kept of a judgement; see ``Judgement``."""
+
+    verdict: Verdict
+    target: float | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> Answered:
+        return cls(judgement.verdict, judgement.target, judgement.reason)
+
+    def preference(self, skill: str, pair: str, annotator: str) -> Preference:
+        return Preference(skill, pair, self.verdict, annotator, self.target, self.reason)
 
 
 class Journal:
@@ -26,8 +43,8 @@ class Journal:
         self.path = path
         self._head = {**head, "fingerprint": _fingerprint(head)}
 
-    def open(self) -> dict[str, Verdict]:
-        """Verdicts so far by pair id; the file is ready to be appended to.
+    def open(self) -> dict[str, Answered]:
+        """Answers so far by pair id; the file is ready to be appended to.
 
         Raises:
             ArtifactError: a line other than the last cannot be read.
@@ -35,7 +52,7 @@ class Journal:
         content = self.path.read_bytes() if self.path.exists() else b""
         whole, _, _torn = content.rpartition(b"\n")
         lines = whole.split(b"\n") if whole else []
-        verdicts: dict[str, Verdict] = {}
+        answers: dict[str, Answered] = {}
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
@@ -44,13 +61,13 @@ class Journal:
                         lines = []
                         break
                 else:
-                    verdicts[entry["pair"]] = Verdict(entry["verdict"])
+                    answers[entry["pair"]] = Answered(Verdict(entry["verdict"]), entry.get("target"), entry.get("reason", ""))
             except (ValueError, KeyError, TypeError) as error:
                 raise ArtifactError(
                     f"{self.path}, line {number} is damaged ({error})", "Delete that line, or the file to begin anew"
                 ) from error
         if not lines:
-            verdicts.clear()
+            answers.clear()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "wb") as file:
                 file.write(_line(self._head))
@@ -58,15 +75,24 @@ class Journal:
                 os.fsync(file.fileno())
         elif len(whole) + 1 < len(content):
             os.truncate(self.path, len(whole) + 1)
-        return verdicts
+        return answers
 
     def append(self, judgements: Iterable[Judgement]) -> None:
         """Add judgements; they are on the disk when this returns."""
-        lines = [_line({"pair": one.pair.id, "verdict": one.verdict.value, **one.detail}) for one in judgements]
+        lines = [_line(_entry(one)) for one in judgements]
         with open(self.path, "ab") as file:
             file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
+
+
+def _entry(judgement: Judgement) -> dict[str, Any]:
+    entry: dict[str, Any] = {"pair": judgement.pair.id, "verdict": judgement.verdict.value}
+    if judgement.target is not None:
+        entry["target"] = judgement.target
+    if judgement.reason:
+        entry["reason"] = judgement.reason
+    return {**entry, **judgement.detail}
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -26,7 +26,15 @@ _CAPTIONS = pa.schema(
     [("key", pa.int64()), ("message", pa.string()), ("signs", pa.list_(pa.int8())), ("caption", pa.string()), ("count", pa.int64())]
 )
 _PREFERENCES = pa.schema(
-    [("pair", pa.string()), ("first_key", pa.int64()), ("second_key", pa.int64()), ("verdict", pa.string()), ("annotator", pa.string())]
+    [
+        ("pair", pa.string()),
+        ("first_key", pa.int64()),
+        ("second_key", pa.int64()),
+        ("verdict", pa.string()),
+        ("annotator", pa.string()),
+        ("target", pa.float64()),
+        ("reason", pa.string()),
+    ]
 )
 
 
@@ -120,9 +128,10 @@ class PreferenceTable:
         return len(self.preferences)
 
     def targets(self) -> NDArray[np.float64]:
-        """Float64 ``[P]``: 1 where the first is better, 0 where the second is, 0.5 for ties, NaN where unparsed."""
+        """Float64 ``[P]``: 1 where the first is better, 0 where the second is, 0.5 for ties, or what the annotator gave instead; NaN where
+        unparsed."""
         value = {Verdict.FIRST: 1.0, Verdict.SECOND: 0.0, Verdict.TIE: 0.5, Verdict.UNPARSED: np.nan}
-        return np.array([value[preference.verdict] for preference in self.preferences], np.float64)
+        return np.array([value[row.verdict] if row.target is None else row.target for row in self.preferences], np.float64)
 
     def save(self, path: Path, domain: Domain, skill: str, metadata: Mapping[str, Any]) -> None:
         rows = self.preferences
@@ -132,6 +141,8 @@ class PreferenceTable:
             self.second_keys,
             [row.verdict.value for row in rows],
             [row.annotator for row in rows],
+            [row.target for row in rows],
+            [row.reason for row in rows],
         ]
         _write(path, _PREFERENCES, columns, {**_marks(domain, "preferences"), "skill": skill, **metadata})
 
@@ -143,9 +154,9 @@ class PreferenceTable:
             ArtifactError: missing, truncated, or of another domain or skill.
         """
         table = _read(path, _PREFERENCES, {**_marks(domain, "preferences"), "skill": skill}, "maestromotif annotate")
-        columns = [table[name].to_pylist() for name in ("pair", "verdict", "annotator")]
+        columns = [table[name].to_pylist() for name in ("pair", "verdict", "annotator", "target", "reason")]
         try:
-            rows = tuple(Preference(skill, pair, Verdict(verdict), annotator) for pair, verdict, annotator in zip(*columns, strict=True))
+            rows = tuple(Preference(skill, pair, Verdict(verdict), *rest) for pair, verdict, *rest in zip(*columns, strict=True))
         except ValueError as error:
             raise ArtifactError(f"{path}: {error}", "Delete it and run `maestromotif annotate`") from error
         return cls(rows, table["first_key"].to_numpy(), table["second_key"].to_numpy())

@@ -7,14 +7,12 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from maestromotif.domains.contract import Domain
 from maestromotif.errors import ProgramError
-from maestromotif.feedback.annotators import PROMPTS, Briefing, Judgement
-from maestromotif.feedback.config import AnnotateConfig
+from maestromotif.feedback.protocol import PROMPTS, AnnotatorContext, Briefing, Judgement
 from maestromotif.feedback.scoring import score_inputs
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.feedback.words import fallback_variables
-from maestromotif.llm.chat import ChatModel, ChatReply, ChatRequest, Message
+from maestromotif.llm.chat import ChatReply, ChatRequest, Message
 from maestromotif.llm.prompts import Prompt
 from maestromotif.programs.sandbox import check_source
 from maestromotif.skills import Skill
@@ -28,13 +26,13 @@ _BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py)?[ \t]*\r?\n(.*?)^[ \t]*```",
 class JudgeAnnotator:
     """Scores captions with a generated program, run in a throw-away process, and compares the scores."""
 
-    def __init__(self, domain: Domain, config: AnnotateConfig, chat: ChatModel, captions: CaptionTable, seed: int) -> None:
-        self._domain = domain
-        self._config = config
-        self._chat = chat
-        self._captions = captions
-        self._seed = seed
-        self.id = f"judge:{chat.id}"
+    def __init__(self, context: AnnotatorContext) -> None:
+        self._domain = context.domain
+        self._config = context.config
+        self._chat = context.chat
+        self._captions = context.captions
+        self._seed = context.seed
+        self.id = f"judge:{context.chat.id}"
         self._scores: dict[str, dict[RewardInput, float]] = {}
 
     def brief(self, skill: Skill) -> Briefing:
@@ -76,7 +74,7 @@ class JudgeAnnotator:
         margin = tie_margin(briefing.program, skill.id)
         for pair in pairs:
             first, second = scores[pair.first.reward_input], scores[pair.second.reward_input]
-            yield Judgement(pair, compare_scores(first, second, margin), {"scores": [first, second]})
+            yield Judgement(pair, compare_scores(first, second, margin), detail={"scores": [first, second]})
 
     def _score_all(self, source: str, skill: Skill) -> dict[RewardInput, float]:
         """The program's score of every caption, computed once."""

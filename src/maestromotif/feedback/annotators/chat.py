@@ -1,77 +1,32 @@
-"""The protocol of annotators, and the one that asks a chat model about each pair."""
+"""The annotator that asks a chat model about each pair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
 
 from maestromotif.domains.contract import Domain
 from maestromotif.feedback.config import AnnotateConfig
+from maestromotif.feedback.protocol import PROMPTS, AnnotatorContext, Briefing, Judgement
 from maestromotif.feedback.verdicts import parse_verdict
 from maestromotif.feedback.words import fallback_variables
-from maestromotif.llm.chat import ChatModel, ChatRequest, Message
+from maestromotif.llm.chat import ChatRequest, Message
 from maestromotif.llm.concurrent import map_concurrently
 from maestromotif.llm.prompts import Prompt
 from maestromotif.skills import Skill
 from maestromotif.types import Pair, Verdict
 
-__all__ = ["PROMPTS", "Annotator", "Briefing", "ChatAnnotator", "Judgement", "comparison_request"]
-
-PROMPTS = Path(__file__).parent / "prompts"
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict on a pair, with what led to it (plain values; goes into the transcript)."""
-
-    pair: Pair
-    verdict: Verdict
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Briefing:
-    """What an annotator needs and says once per skill, before it compares.
-
-    Attributes:
-        transcript: first line of the skill's transcript; plain values. Judgements made under another one do not count.
-        program: source of a scoring program, where there is one.
-        warning: something that the person should know; empty if nothing.
-    """
-
-    transcript: Mapping[str, Any]
-    program: str = ""
-    warning: str = ""
-
-
-class Annotator(Protocol):
-    """Whatever says which of two captions fits a skill better."""
-
-    @property
-    def id(self) -> str:
-        """Stable name, stored with each preference."""
-        ...
-
-    def brief(self, skill: Skill) -> Briefing:
-        """Get ready for a skill."""
-        ...
-
-    def annotate(self, skill: Skill, briefing: Briefing, pairs: Sequence[Pair]) -> Iterator[Judgement]:
-        """Judge all pairs; judgements come as they become ready, in any order, each pair once."""
-        ...
+__all__ = ["ChatAnnotator", "comparison_request"]
 
 
 class ChatAnnotator:
     """Asks the model about each pair: reasons first, then a verdict line; one more question if there is none."""
 
-    def __init__(self, domain: Domain, config: AnnotateConfig, chat: ChatModel, seed: int) -> None:
-        self._domain = domain
-        self._config = config
-        self._chat = chat
-        self._seed = seed
-        self.id = f"chat:{chat.id}"
+    def __init__(self, context: AnnotatorContext) -> None:
+        self._domain = context.domain
+        self._config = context.config
+        self._chat = context.chat
+        self._seed = context.seed
+        self.id = f"chat:{context.chat.id}"
 
     def brief(self, skill: Skill) -> Briefing:
         return Briefing({"system": _system(self._domain), "preference": skill.preference_text})
@@ -103,7 +58,7 @@ class ChatAnnotator:
             )
             verdict = parse_verdict(again.text)
             exchange += [retry, again.text]
-        return Judgement(pair, verdict, {"exchange": exchange})
+        return Judgement(pair, verdict, detail={"exchange": exchange})
 
 
 def comparison_request(domain: Domain, skill: Skill, pair: Pair, config: AnnotateConfig, seed: int) -> ChatRequest:
