@@ -7,6 +7,7 @@ line and exits with code 2; anything that is not a ``MaestroError`` is a bug and
 __all__ = [
     "ArtifactError",
     "BudgetError",
+    "CallError",
     "ChatError",
     "ConfigError",
     "DomainError",
@@ -52,6 +53,10 @@ class DomainError(MaestroError):
 
 class ChatError(MaestroError):
     """A language-model endpoint could not be reached, refused, or answered nonsense; or no answer is recorded."""
+
+
+class CallError(ChatError):
+    """One call to a language model failed for good, after all its tries; others may succeed."""
 
 
 class BudgetError(ChatError):

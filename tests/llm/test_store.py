@@ -1,4 +1,4 @@
-"""The store, budgets, concurrency, and the configuration that puts them together."""
+"""The store, concurrency, and the configuration that puts them together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import ArtifactError, BudgetError, ChatError
 from maestromotif.llm import (
-    BudgetedChat,
     CallStore,
     ChatConfig,
     ChatReply,
     ChatRequest,
     Message,
     StoredChat,
+    Token,
     make_chat,
     map_concurrently,
 )
@@ -72,6 +72,18 @@ def test_stored_calls_can_be_read_by_people_and_checked(tmp_path: Path) -> None:
     assert str(path) in store.verify()[0]
 
 
+def test_what_few_calls_have_is_stored_too_and_what_they_lack_is_left_out(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    request = replace(REQUEST, schema={"type": "object"}, top_logprobs=5)
+    reply = ChatReply("1", dropped=("logprobs",), tail=(Token("1", {"1": -0.1, "2": -2.0}),))
+    store.put("m", request, reply)
+    assert store.get("m", request) == reply
+    assert store.verify() == []
+    plain = json.loads(store.put("m", REQUEST, ChatReply("1")).read_text())
+    assert not {"schema", "top_logprobs"} & set(plain["request"])
+    assert not {"dropped", "tail"} & set(plain["reply"])
+
+
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     chat = StoredChat(scripted(), store)
@@ -81,18 +93,6 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=path.name):
         chat.complete(REQUEST)
     assert len(store.verify()) == 1
-
-
-def test_budgets() -> None:
-    chat = BudgetedChat(scripted(), max_calls=2, max_total_tokens=None)
-    chat.complete(REQUEST)
-    chat.complete(REQUEST)
-    with pytest.raises(BudgetError, match="max_calls = 2"):
-        chat.complete(REQUEST)
-    chat = BudgetedChat(scripted(), max_calls=None, max_total_tokens=15)
-    chat.complete(REQUEST)
-    with pytest.raises(BudgetError, match="max_total_tokens = 15"):
-        chat.complete(REQUEST)
 
 
 def test_make_chat_serves_recorded_answers_through_the_store(tmp_path: Path) -> None:
@@ -113,6 +113,8 @@ def test_make_chat_for_an_endpoint(tmp_path: Path) -> None:
 def test_configuration_is_checked() -> None:
     with pytest.raises(ValidationError, match="base_url and model"):
         ChatConfig(kind="openai")
+    with pytest.raises(ValidationError, match="price_per_million"):
+        ChatConfig(max_cost=1.0)
     with pytest.raises(ValidationError, match="modle"):
         ChatConfig.model_validate({"modle": "x"})
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["ChatModel", "ChatReply", "ChatRequest", "Message", "call_digest", "subject_digest"]
+__all__ = ["ChatModel", "ChatReply", "ChatRequest", "Message", "Token", "call_digest", "subject_digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class ChatRequest:
         subject: the person's own text that the request is about (a skill's or task's text).
         variables: what a recorded fallback answer may weave in; not sent to endpoints.
         temperature, top_p, max_tokens, seed: sampling, as in the chat-completions protocol.
+        schema: JSON schema that the answer should keep, where the endpoint can see to it.
+        top_logprobs: so many alternatives to each of the answer's last tokens are wanted, where the endpoint tells them.
     """
 
     name: str
@@ -39,9 +41,12 @@ class ChatRequest:
     max_tokens: int = 4096
     seed: int | None = None
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    top_logprobs: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, for the store and for transcripts."""
+        """Plain values, for the store and for transcripts; what is not asked for is left out."""
+        optional = {"schema": self.schema, "top_logprobs": self.top_logprobs}
         return {
             "name": self.name,
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
@@ -51,7 +56,16 @@ class ChatRequest:
             "max_tokens": self.max_tokens,
             "seed": self.seed,
             "variables": dict(self.variables),
+            **{name: value for name, value in optional.items() if value},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of an answer, and the natural logarithm of the probability of each likely token in its place."""
+
+    text: str
+    logprobs: Mapping[str, float] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +74,13 @@ class ChatReply:
 
     Attributes:
         text: what the model wrote.
-        finish_reason: ``"stop"``, ``"length"`` or what else the endpoint says.
+        finish_reason: ``"stop"``, ``"length"`` or what else the endpoint says; ``"content_filter"`` where a filter kept the question or the
+            answer back, ``"refusal"`` where the endpoint marks the text as the model's refusal.
         prompt_tokens, completion_tokens: as counted by the endpoint; 0 where unknown.
         model: who wrote it.
         source: ``"endpoint"``, ``"recorded"`` or ``"recorded-fallback"`` (an answer not written for this subject).
+        dropped: what the request asked for and the endpoint refuses (``"response_format"``, ``"logprobs"``), so that it went without.
+        tail: the answer's last tokens, where ``top_logprobs`` were asked for and given.
     """
 
     text: str
@@ -72,6 +89,8 @@ class ChatReply:
     completion_tokens: int = 0
     model: str = ""
     source: str = "endpoint"
+    dropped: tuple[str, ...] = ()
+    tail: tuple[Token, ...] = ()
 
     @property
     def is_fallback(self) -> bool:

@@ -14,17 +14,29 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from maestromotif.errors import ChatError
-from maestromotif.llm.chat import ChatReply, ChatRequest
+from maestromotif.errors import CallError, ChatError
+from maestromotif.llm.chat import ChatReply, ChatRequest, Token
+from maestromotif.llm.gate import Gate
 
 __all__ = ["OpenAIChat"]
 
 # 408, 409 and 425 say "not now"; 429 "not so fast"; 5xx "not my day".
 _RETRIED = frozenset({408, 409, 425, 429})
+# So many of an answer's last tokens are kept with their alternatives.
+_TAIL = 16
+
+
+class _BadRequest(CallError):
+    """The endpoint does not take this request as it is."""
+
+
+class _Nonsense(Exception):
+    """200, but no answer in it."""
 
 
 class OpenAIChat:
@@ -40,7 +52,7 @@ class OpenAIChat:
         max_backoff: longest wait before a retry, also where the server's Retry-After asks for more.
         omit: sampling parameters not to send (some hosted models refuse ``temperature`` or ``top_p``).
         extra_body: further fields of the request body.
-        sleep: for tests.
+        sleep, clock: for tests; seconds.
     """
 
     def __init__(
@@ -55,6 +67,7 @@ class OpenAIChat:
         omit: tuple[str, ...] = (),
         extra_body: Mapping[str, Any] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
             url = httpx.URL(base_url)
@@ -77,6 +90,8 @@ class OpenAIChat:
         self._omit = frozenset(omit)
         self._extra = dict(extra_body or {})
         self._sleep = sleep
+        self._gate = Gate(sleep, clock)
+        self._refused_parts: set[str] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads retries in time, nothing else
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
@@ -86,32 +101,60 @@ class OpenAIChat:
         self.id = f"{model}@{base_url.rstrip('/')}{suffix}"
 
     def complete(self, request: ChatRequest) -> ChatReply:
-        body = self._body(request)
-        for attempt in range(self._max_retries + 1):
-            last = attempt == self._max_retries
+        """Answer; what the endpoint refuses of the optional parts of a request is left out, from then on of all requests.
+
+        Raises:
+            CallError: this call failed for good: no usable answer after all tries, or the endpoint refuses this request.
+            ChatError: no call can succeed: a wrong key or address.
+        """
+        wanted = _optional_parts(request)
+        parts = [name for name in wanted if name not in self._refused_parts]
+        while True:
             try:
-                response = self._http().post(self.endpoint, json=body, headers=self._headers())
-            except httpx.TimeoutException as error:
-                if last:
-                    raise ChatError(
-                        f"{self.endpoint} gave no answer within {self._timeout:g} s ({self._tries(attempt)})",
-                        "Raise timeout in maestro.toml, lower concurrency, or see whether the server is busy",
-                    ) from error
-                self._wait(attempt, None)
-            except httpx.TransportError as error:
-                if last:
-                    raise ChatError(
-                        f"{self.endpoint} cannot be reached: {_plain(error)} ({self._tries(attempt)})",
-                        "Start the server, or mend base_url in maestro.toml",
-                    ) from error
-                self._wait(attempt, None)
-            else:
-                if response.status_code == 200:
-                    return self._reply(response)
-                if last or not (response.status_code in _RETRIED or response.status_code >= 500):
-                    raise self._refused(response, attempt)
-                self._wait(attempt, response.headers.get("retry-after"))
-        raise AssertionError("unreachable")
+                reply = self._answer(request, {name: wanted[name] for name in parts})
+            except _BadRequest as error:
+                if not parts:
+                    raise
+                # Which part it minds is seldom said in a form that can be relied on; the one that it names goes first.
+                minded = "logprobs" if "logprobs" in parts and "logprob" in error.problem else parts[0]
+                parts.remove(minded)
+                continue
+            dropped = tuple(name for name in wanted if name not in parts)
+            self._refused_parts.update(dropped)
+            return replace(reply, dropped=dropped)
+
+    def _answer(self, request: ChatRequest, parts: Mapping[str, Any]) -> ChatReply:
+        content = json.dumps(self._body(request, parts), ensure_ascii=False).encode()
+        for attempt in range(self._max_retries + 1):
+            pause: float | None = None
+            with self._gate.passage() as passage:
+                try:
+                    response = self._http().post(self.endpoint, content=content, headers=self._headers())
+                    if response.status_code == 200:
+                        reply = self._reply(response, request)
+                        passage.succeeded()
+                        return reply
+                    if _is_filtered(response):
+                        return ChatReply("", finish_reason="content_filter", model=self.model)
+                    error = self._refused(response, attempt)
+                    if not _is_retried(response.status_code):
+                        raise error
+                    pause = _seconds(response.headers.get("retry-after"))
+                    if response.status_code == 429 or pause is not None:
+                        passage.refused(min(pause or 0.0, self._max_backoff))
+                except httpx.TimeoutException:
+                    problem = f"{self.endpoint} gave no answer within {self._timeout:g} s ({_tries(attempt)})"
+                    error = CallError(problem, "Raise timeout in maestro.toml, lower concurrency, or see whether the server is busy")
+                except httpx.TransportError as cause:
+                    problem = f"{self.endpoint} cannot be reached: {_plain(cause)} ({_tries(attempt)})"
+                    error = CallError(problem, "Start the server, or mend base_url in maestro.toml")
+                except _Nonsense as nonsense:
+                    problem = f"{self.endpoint} answered 200 with {nonsense}: {self._excerpt(response)} ({_tries(attempt)})"
+                    error = CallError(problem, "See whether base_url is that of an OpenAI-compatible server (it usually ends in /v1)")
+            if attempt < self._max_retries and pause is None:
+                # Half fixed, half random, so that many threads do not come back at the same moment.
+                self._sleep(min(self._backoff * 2.0**attempt, self._max_backoff) * (0.5 + 0.5 * self._jitter.random()))
+        raise error
 
     def close(self) -> None:
         with self._lock:
@@ -123,7 +166,7 @@ class OpenAIChat:
         with self._lock:
             if self._client is None:
                 # A proxy of the environment can never reach this machine's own loopback.
-                limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+                limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
                 timeout = httpx.Timeout(self._timeout, connect=min(15.0, self._timeout), pool=None)
                 self._client = httpx.Client(timeout=timeout, limits=limits, trust_env=not _is_loopback(self._host), follow_redirects=False)
             return self._client
@@ -132,14 +175,15 @@ class OpenAIChat:
         return os.environ.get(self._api_key_env, "").strip()
 
     def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
         key = self._key()
         if not key:
-            return {}
+            return headers
         if not key.isascii() or not key.isprintable():
             raise ChatError(f"the environment variable {self._api_key_env} holds characters that no key has", "Set it again")
-        return {"Authorization": f"Bearer {key}"}
+        return {**headers, "Authorization": f"Bearer {key}"}
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest, parts: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
@@ -150,48 +194,56 @@ class OpenAIChat:
         }
         if request.seed is not None:
             body["seed"] = request.seed
+        for part in parts.values():
+            body |= part
         return {name: value for name, value in body.items() if name not in self._omit} | self._extra
 
-    def _reply(self, response: httpx.Response) -> ChatReply:
-        remedy = "See whether base_url is that of an OpenAI-compatible server (it usually ends in /v1)"
+    def _reply(self, response: httpx.Response, request: ChatRequest) -> ChatReply:
         try:
             document = response.json()
-        except ValueError as error:  # covers broken JSON and broken text encodings
-            excerpt = self._excerpt(response)
-            raise ChatError(f"{self.endpoint} answered 200 with something that is not JSON: {excerpt}", remedy) from error
+        except ValueError:  # covers broken JSON and broken text encodings
+            raise _Nonsense("something that is not JSON") from None
         try:
             choice = document["choices"][0]
             text = _text(choice["message"].get("content"))
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            excerpt = self._excerpt(response)
-            raise ChatError(f"{self.endpoint} answered 200 with JSON that is no chat completion: {excerpt}", remedy) from error
+            refusal = _text(choice["message"].get("refusal"))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise _Nonsense("JSON that is no chat completion") from None
         usage = document.get("usage")
         counts = usage if isinstance(usage, dict) else {}
+        refused = bool(refusal) and not text
         return ChatReply(
-            text=text,
-            finish_reason=str(choice.get("finish_reason") or "stop"),
+            text=refusal if refused else text,
+            finish_reason="refusal" if refused else str(choice.get("finish_reason") or "stop"),
             prompt_tokens=_count(counts.get("prompt_tokens")),
             completion_tokens=_count(counts.get("completion_tokens")),
             model=str(document.get("model") or self.model),
             source="endpoint",
+            tail=_tail(choice.get("logprobs")) if request.top_logprobs else (),
         )
 
     def _refused(self, response: httpx.Response, attempt: int) -> ChatError:
+        """The error that a status means; one of this call alone where another call may fare better."""
         status = response.status_code
+        kind: type[ChatError] = CallError
         if status in (401, 403):
+            kind = ChatError
             state = "is not accepted" if self._key() else "is not set"
             remedy = f"The key in the environment variable {self._api_key_env} {state}"
-        elif status == 404:
+        elif status in (404, 405):
+            kind = ChatError
             remedy = f"See whether base_url is right (it usually ends in /v1) and the server knows the model {self.model!r}"
         elif status == 429:
             remedy = "Lower concurrency in maestro.toml, or wait for the quota to renew; what was answered is kept"
         elif status >= 500:
             remedy = "The server is in trouble; see its log and run the command again, what was answered is kept"
         elif 300 <= status < 400:
+            kind = ChatError
             remedy = "The server sends the call elsewhere; put the final address into base_url"
         else:
+            kind = _BadRequest
             remedy = "See the server's message; parameters can be left out with `omit` in maestro.toml"
-        return ChatError(f"{self.endpoint} answered {status} ({self._tries(attempt)}): {self._excerpt(response)}", remedy)
+        return kind(f"{self.endpoint} answered {status} ({_tries(attempt)}): {self._excerpt(response)}", remedy)
 
     def _excerpt(self, response: httpx.Response) -> str:
         """The first words of a body, on one line, without the key should the server echo it."""
@@ -202,16 +254,45 @@ class OpenAIChat:
         text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
         return repr(text if len(text) <= 200 else text[:197] + "...")
 
-    def _tries(self, attempt: int) -> str:
-        return "1 try" if attempt == 0 else f"{attempt + 1} tries"
 
-    def _wait(self, attempt: int, retry_after: str | None) -> None:
-        asked = _seconds(retry_after)
-        if asked is None:
-            # Half fixed, half random, so that many threads do not come back at the same moment.
-            longest = min(self._backoff * 2.0**attempt, self._max_backoff)
-            asked = longest * (0.5 + 0.5 * self._jitter.random())
-        self._sleep(min(asked, self._max_backoff))
+def _optional_parts(request: ChatRequest) -> dict[str, dict[str, Any]]:
+    """What a request asks for beyond a plain completion, as fields of the body, by name."""
+    parts: dict[str, dict[str, Any]] = {}
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": request.schema, "strict": True}
+        parts["response_format"] = {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if request.top_logprobs:
+        parts["logprobs"] = {"logprobs": True, "top_logprobs": request.top_logprobs}
+    return parts
+
+
+def _is_retried(status: int) -> bool:
+    return status in _RETRIED or status >= 500
+
+
+def _is_filtered(response: httpx.Response) -> bool:
+    """Whether a content filter refused the question (Azure says so with status 400)."""
+    if response.status_code != 400 or b"content_filter" not in response.content:
+        return False
+    try:
+        return bool(response.json()["error"]["code"] == "content_filter")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _tries(attempt: int) -> str:
+    return "1 try" if attempt == 0 else f"{attempt + 1} tries"
+
+
+def _tail(logprobs: Any) -> tuple[Token, ...]:
+    """The last tokens of an answer; empty where the endpoint gave none, or not in the usual form."""
+    try:
+        return tuple(
+            Token(str(token["token"]), {str(other["token"]): float(other["logprob"]) for other in [*token["top_logprobs"], token]})
+            for token in logprobs["content"][-_TAIL:]
+        )
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def _seconds(retry_after: str | None) -> float | None:

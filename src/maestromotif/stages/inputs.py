@@ -14,7 +14,10 @@ __all__ = ["model_inputs", "settings", "skill_inputs"]
 
 # How a call is made, not what it answers.
 _HOW_CALLED = frozenset(
-    {"base_url", "api_key_env", "timeout", "max_retries", "backoff", "max_backoff", "concurrency", "max_calls", "max_total_tokens"}
+    {
+        *("base_url", "api_key_env", "timeout", "max_retries", "backoff", "max_backoff", "concurrency"),
+        *("max_calls", "max_total_tokens", "max_cost", "price_per_million_prompt", "price_per_million_completion"),
+    }
 )
 
 
