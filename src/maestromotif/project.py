@@ -11,6 +11,7 @@ from typing import Any
 from maestromotif.config import CONFIG_FILE, ProjectConfig, load_config, render_config
 from maestromotif.domains import Domain, domain_ids, load_domain
 from maestromotif.errors import ChatError, ConfigError, DomainError, MaestroError, ProjectError
+from maestromotif.feedback.annotators import check_annotator
 from maestromotif.files import write_atomically
 from maestromotif.llm import ChatConfig, ChatModel, ChatReply, ChatRequest, make_chat
 from maestromotif.rl.curriculum import Stage, load_stages
@@ -98,6 +99,17 @@ class Project:
     def curriculum(self) -> tuple[Stage, ...]:
         """The stages of a hand-made curriculum; none with another schedule."""
         return _curriculum(self.root, self.config, self.skills, self.domain)
+
+    @property
+    def rounds(self) -> Path:
+        """Folder of the rounds of further questions; see ``feedback.rounds``."""
+        return self.artifacts / "rounds"
+
+    @property
+    def captions(self) -> Path:
+        """The table of all captions that were compared, with those of later rounds where there are some."""
+        merged = self.folder("annotate") / "captions.parquet"
+        return merged if merged.is_file() else self.folder("collect") / "captions.parquet"
 
     @property
     def calls(self) -> Path:
@@ -196,6 +208,10 @@ def _cross_check(root: Path, config: ProjectConfig, skills: SkillSet, domain: Do
         _curriculum(root, config, skills, domain)
     except ConfigError as error:
         problems.append(error)
+    try:
+        check_annotator(config.annotate.annotator, config.annotate.options, domain, skills)
+    except ConfigError as error:
+        problems.append(ConfigError(f"{root / CONFIG_FILE}: {error.problem}", error.remedy))
     for task in config.evaluate.tasks:
         if task not in domain.tasks:
             problems.append(

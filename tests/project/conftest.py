@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ class Log:
 
     def finished(self, stage: Stage, seconds: float) -> None:
         self.lines.append(f"{stage.id} finished")
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def take(self) -> list[str]:
         lines, self.lines = self.lines, []

@@ -69,6 +69,7 @@ class PlainDisplay:
         self._clock = _Clock()
         self._feed: TrainingFeed | None = None
         self._shown = 0.0
+        self._quiet = False
 
     def skipped(self, stage: Stage) -> None:
         self._line(stage, "up to date")
@@ -81,7 +82,7 @@ class PlainDisplay:
 
     def progress(self, stage: Stage, fraction: float, text: str) -> None:
         self._clock.update(fraction, text)
-        if time.monotonic() - self._shown < self._interval:
+        if self._quiet or time.monotonic() - self._shown < self._interval:
             return
         self._shown = time.monotonic()
         parts = [f"{100 * self._clock.fraction:3.0f} %", text, self._clock.left]
@@ -94,6 +95,14 @@ class PlainDisplay:
 
     def finished(self, stage: Stage, seconds: float) -> None:
         self._line(stage, f"done in {duration(seconds)}")
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
 
     def _line(self, stage: Stage, text: str) -> None:
         self._console.print(f"{stage.id:<9} {text}", markup=False, highlight=False, soft_wrap=True)
@@ -134,6 +143,14 @@ class LiveDisplay:
     def finished(self, stage: Stage, seconds: float) -> None:
         self._stage = None
         self._say(stage, f"done in {duration(seconds)}", "green")
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        self.close()
+        try:
+            yield
+        finally:
+            self.open()
 
     def _say(self, stage: Stage, text: str, style: str) -> None:
         self._console.print(Text.assemble((f"{stage.id:<9} ", "bold"), (text, style)), soft_wrap=True)

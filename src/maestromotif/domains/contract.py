@@ -328,6 +328,13 @@ class Domain(ABC):
         """Paths of folders with recorded answers of judge and coder; see ``maestromotif.llm.recorded``."""
         return ()
 
+    def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
+        """The domain's own measure of how much a transition does for a skill, in any unit; None: it has none for this skill.
+
+        Only for ablations and criteria: it is what rewards from language are compared with, not part of them.
+        """
+        return None
+
     @abstractmethod
     def make_env(self, num_games: int) -> DomainEnv: ...
 

@@ -6,27 +6,30 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.annotators import make_annotator
 from maestromotif.feedback.config import AnnotateConfig
-from maestromotif.feedback.interactions import Progress
+from maestromotif.feedback.interactions import CAPTIONS_FILE, Progress
 from maestromotif.feedback.journal import Answered, Journal
 from maestromotif.feedback.pairs import caption_digest, make_pair, sample_rows
-from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Judgement
+from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Closing, Judgement, Telling
+from maestromotif.feedback.rounds import Round
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.files import write_atomically
 from maestromotif.llm.chat import ChatModel
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import Pair, Verdict
 
-__all__ = ["SkillVerdicts", "annotate", "sample_pairs"]
+__all__ = ["SkillVerdicts", "annotate", "pairs_of_keys", "pairs_of_rows", "sample_pairs"]
 
 # Judgements are made safe after so many or so many seconds, whatever comes first.
 _BATCH, _SECONDS = 512, 2.0
@@ -34,11 +37,12 @@ _BATCH, _SECONDS = 512, 2.0
 
 @dataclass(frozen=True, slots=True)
 class SkillVerdicts:
-    """What came of one skill."""
+    """What came of one skill; of ``failed`` pairs nobody knows, and the next run asks about them again."""
 
     skill: str
     counts: dict[str, int]
     warnings: tuple[str, ...]
+    failed: int = 0
 
 
 def annotate(
@@ -50,6 +54,9 @@ def annotate(
     out: Path,
     seed: int,
     progress: Progress = lambda _fraction, _text: None,
+    home: Path | None = None,
+    aside: Callable[[], AbstractContextManager[object]] = nullcontext,
+    rounds: Sequence[Round] = (),
 ) -> tuple[SkillVerdicts, ...]:
     """For each skill write ``preferences-<skill>.parquet``, a card ``preferences-<skill>.json`` and ``transcript-<skill>.jsonl``.
 
@@ -57,6 +64,8 @@ def annotate(
 
     Args:
         chat: who writes scoring programs (annotator "judge") or compares pairs (annotator "chat").
+        home, aside: see ``AnnotatorContext``.
+        rounds: further questions, asked after all others. The captions of all together are then written to ``captions.parquet``.
 
     Raises:
         ArtifactError: captions are missing, damaged, or too few.
@@ -65,14 +74,22 @@ def annotate(
     captions = CaptionTable.load(captions_path, domain)
     if len(captions) < 2:
         raise ArtifactError(f"{captions_path} holds fewer than two captions", "Raise steps in [collect]")
-    annotator = make_annotator(AnnotatorContext(domain, config, chat, captions, seed))
+    everything = captions.merge(*(one.captions for one in rounds)) if rounds else captions
+    if rounds:
+        everything.save(out / CAPTIONS_FILE, domain, {"rounds": len(rounds)})
+    annotator = make_annotator(AnnotatorContext(domain, config, chat, everything, seed, shown=captions, home=home, aside=aside))
     results = []
-    for number, skill in enumerate(skills):
+    try:
+        for number, skill in enumerate(skills):
 
-        def report(fraction: float, text: str, done: int = number) -> None:
-            progress((done + fraction) / len(skills), text)
+            def report(fraction: float, text: str, done: int = number) -> None:
+                progress((done + fraction) / len(skills), text)
 
-        results.append(_annotate_skill(domain, skill, captions, annotator, config, out, seed, report))
+            further = [pair for one in rounds for pair in pairs_of_keys(everything, one.pairs.get(skill.id, ()))]
+            results.append(_annotate_skill(domain, skill, captions, further, annotator, config, out, seed, report))
+    finally:
+        if isinstance(annotator, Closing):
+            annotator.close(len(results) == len(skills))
     return tuple(results)
 
 
@@ -80,6 +97,18 @@ def sample_pairs(captions: CaptionTable, skill: Skill, num_pairs: int, seed: int
     """Pairs for a skill with the keys of their first and second caption; they do not depend on the other skills."""
     name = int.from_bytes(hashlib.sha256(skill.id.encode()).digest()[:8], "big")
     rows = sample_rows(captions, num_pairs, np.random.default_rng([seed % 2**63, name]))
+    return pairs_of_rows(captions, rows)
+
+
+def pairs_of_keys(captions: CaptionTable, keys_P: Iterable[Sequence[int]]) -> list[tuple[Pair, int, int]]:
+    """As ``pairs_of_rows``, for the captions with these keys."""
+    row_of = captions.rows()
+    rows = [[row_of[int(one)], row_of[int(other)]] for one, other in keys_P]
+    return pairs_of_rows(captions, np.array(rows, np.int64).reshape(-1, 2))
+
+
+def pairs_of_rows(captions: CaptionTable, rows: NDArray[np.int64]) -> list[tuple[Pair, int, int]]:
+    """Pairs of these rows (int64 ``[P, 2]``) with the keys of their first and second caption; the same pair only once."""
     used = {row: captions.caption(row) for row in np.unique(rows).tolist()}
     digests = {row: caption_digest(caption) for row, caption in used.items()}
     pairs: dict[str, tuple[Pair, int, int]] = {}
@@ -95,6 +124,7 @@ def _annotate_skill(
     domain: Domain,
     skill: Skill,
     captions: CaptionTable,
+    further: Sequence[tuple[Pair, int, int]],
     annotator: Annotator,
     config: AnnotateConfig,
     out: Path,
@@ -105,7 +135,7 @@ def _annotate_skill(
     briefing = annotator.brief(skill)
     if briefing.program:
         write_atomically(out / f"judge-{skill.id}.py", briefing.program)
-    sampled = sample_pairs(captions, skill, config.pairs, seed)
+    sampled = list({entry[0].id: entry for entry in (*sample_pairs(captions, skill, config.pairs, seed), *further)}.values())
     journal = Journal(out / f"transcript-{skill.id}.jsonl", {"skill": skill.id, "annotator": annotator.id, **briefing.transcript})
     known = journal.open()
     asked = [pair for pair, _, _ in sampled if pair.id not in known]
@@ -113,8 +143,9 @@ def _annotate_skill(
 
     def keep(judgements: Sequence[Judgement]) -> None:
         journal.append(judgements)
+        # A pair whose verdict was taken back comes twice.
+        done[0] += len({one.pair.id for one in judgements} - set(known))
         known.update((one.pair.id, Answered.of(one)) for one in judgements)
-        done[0] += len(judgements)
         report(done[0] / len(sampled), f"{skill.id}: {done[0]:,} of {len(sampled):,} pairs")
 
     _in_batches(annotator.annotate(skill, briefing, asked) if asked else iter(()), keep)
@@ -123,7 +154,8 @@ def _annotate_skill(
     counts = Counter(row.verdict.value for row in rows)
     ordered = {verdict.value: counts[verdict.value] for verdict in Verdict}
     PreferenceTable(rows, first, second).save(out / f"preferences-{skill.id}.parquet", domain, skill.id, {"verdicts": ordered})
-    warnings = (briefing.warning,) if briefing.warning else ()
+    told = dict(annotator.tell(journal.path)) if isinstance(annotator, Telling) else {}
+    warnings = (*((briefing.warning,) if briefing.warning else ()), *told.pop("warnings", ()))
     card = {
         "skill": skill.id,
         "annotator": annotator.id,
@@ -131,10 +163,11 @@ def _annotate_skill(
         "pairs": len(rows),
         "verdicts": ordered,
         "warnings": list(warnings),
+        **told,
     }
     write_atomically(out / f"preferences-{skill.id}.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     report(1.0, f"{skill.id}: {len(rows):,} pairs, {ordered['tie'] / len(rows):.0%} ties")
-    return SkillVerdicts(skill.id, ordered, warnings)
+    return SkillVerdicts(skill.id, ordered, warnings, sum(row.reason == "failed" for row in rows))
 
 
 def _in_batches(judgements: Iterator[Judgement], keep: Callable[[Sequence[Judgement]], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from maestromotif.errors import ArtifactError
 from maestromotif.feedback.protocol import Judgement
 from maestromotif.types import Preference, Verdict
 
-__all__ = ["Answered", "Journal"]
+__all__ = ["ASK_AGAIN", "Answered", "Journal"]
+
+# Reasons for which a pair has no verdict yet: whoever opens the journal next asks about it again.
+ASK_AGAIN = frozenset({"skipped", "undone", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,12 @@ class Answered:
     def of(cls, judgement: Judgement) -> Answered:
         return cls(judgement.verdict, judgement.target, judgement.reason)
 
+    def value(self) -> float:
+        """How probable it is that the first is better; NaN where nothing is known."""
+        if self.target is not None:
+            return self.target
+        return {Verdict.FIRST: 1.0, Verdict.SECOND: 0.0, Verdict.TIE: 0.5, Verdict.UNPARSED: math.nan}[self.verdict]
+
     def preference(self, skill: str, pair: str, annotator: str) -> Preference:
         return Preference(skill, pair, self.verdict, annotator, self.target, self.reason)
 
@@ -36,11 +46,16 @@ class Answered:
 class Journal:
     """First line: what the annotator was told for the skill. Each further line: a pair's id, verdict and detail.
 
+    Of several lines about a pair the last one counts, so a verdict is taken back by one more line. A pair that was skipped is not answered.
     A last line torn by a crash is cut off; a journal made under another first line is begun anew.
+
+    Args:
+        precious: never begin anew; another first line is an error.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, head: Mapping[str, Any], precious: bool = False) -> None:
         self.path = path
+        self._precious = precious
         self._head = {**head, "fingerprint": _fingerprint(head)}
 
     def open(self) -> dict[str, Answered]:
@@ -58,11 +73,13 @@ class Journal:
                 entry = json.loads(line)
                 if number == 1:
                     if entry["fingerprint"] != self._head["fingerprint"]:
+                        if self._precious:
+                            raise ArtifactError(f"{self.path} was made for something else", "Move it away, or put its first line back")
                         lines = []
                         break
                 else:
-                    answers[entry["pair"]] = Answered(Verdict(entry["verdict"]), entry.get("target"), entry.get("reason", ""))
-            except (ValueError, KeyError, TypeError) as error:
+                    _read(entry, answers)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ArtifactError(
                     f"{self.path}, line {number} is damaged ({error})", "Delete that line, or the file to begin anew"
                 ) from error
@@ -84,6 +101,17 @@ class Journal:
             file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
+
+
+def _read(entry: Mapping[str, Any], answers: dict[str, Answered]) -> None:
+    target = entry.get("target")
+    if target is not None and not 0 <= target <= 1:
+        raise ValueError(f"the target {target!r} does not lie in [0, 1]")
+    answer = Answered(Verdict(entry["verdict"]), target, entry.get("reason", ""))
+    if answer.reason in ASK_AGAIN:
+        answers.pop(entry["pair"], None)
+    else:
+        answers[entry["pair"]] = answer
 
 
 def _entry(judgement: Judgement) -> dict[str, Any]:

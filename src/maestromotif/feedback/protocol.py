@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +15,7 @@ from maestromotif.llm.chat import ChatModel
 from maestromotif.skills import Skill
 from maestromotif.types import Pair, Verdict
 
-__all__ = ["PROMPTS", "Annotator", "AnnotatorContext", "AnnotatorFactory", "Briefing", "Judgement"]
+__all__ = ["PROMPTS", "Annotator", "AnnotatorContext", "AnnotatorFactory", "Briefing", "Closing", "Judgement", "Telling"]
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -62,6 +63,9 @@ class AnnotatorContext:
         config: the [annotate] table; ``config.options`` are the annotator's own.
         chat: the model of the [annotator] table, for those that ask one.
         captions: every caption that may be compared.
+        shown: those of which a question about a skill may show examples, so that later rounds ask the same; None: all.
+        home: folder in which annotators keep what should outlast the stage, each below its own name; None: nothing is kept.
+        aside: while its context is open, the annotator has the terminal to itself.
     """
 
     domain: Domain
@@ -69,6 +73,9 @@ class AnnotatorContext:
     chat: ChatModel
     captions: CaptionTable
     seed: int
+    shown: CaptionTable | None = None
+    home: Path | None = None
+    aside: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @runtime_checkable
@@ -85,7 +92,25 @@ class Annotator(Protocol):
         ...
 
     def annotate(self, skill: Skill, briefing: Briefing, pairs: Sequence[Pair]) -> Iterator[Judgement]:
-        """Judge all pairs; judgements come as they become ready, in any order, each pair once."""
+        """Judge all pairs; judgements come as they become ready, in any order. Of several about a pair the last one counts."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An annotator that holds something until the last skill is done."""
+
+    def close(self, finished: bool) -> None:
+        """Nothing more will be asked; ``finished``: because all is done, not because something went wrong."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An annotator that has something to tell about a finished skill."""
+
+    def tell(self, transcript: Path) -> Mapping[str, Any]:
+        """Entries for the skill's card, from its whole transcript; those under "warnings" are sentences that the person should read."""
         ...
 
 

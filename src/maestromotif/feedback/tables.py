@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.contract import Domain, SignSpec
 from maestromotif.errors import ArtifactError
 from maestromotif.files import open_atomically
-from maestromotif.types import Caption, Preference, RewardInput, Verdict
+from maestromotif.types import Caption, Preference, RewardInput, Verdict, int64_key
 
 __all__ = ["CaptionTable", "PreferenceTable", "int64_key", "read_metadata", "signs_digest"]
 
@@ -36,11 +36,6 @@ _PREFERENCES = pa.schema(
         ("reason", pa.string()),
     ]
 )
-
-
-def int64_key(key: int) -> int:
-    """A 64-bit key as the signed number that tables hold (two's complement), whatever sign it came with."""
-    return (int(key) + 2**63) % 2**64 - 2**63
 
 
 def signs_digest(specs: Sequence[SignSpec]) -> str:
@@ -78,6 +73,21 @@ class CaptionTable:
     def rows(self) -> dict[int, int]:
         """Row of each key."""
         return {key: row for row, key in enumerate(self.keys.tolist())}
+
+    def select(self, rows: NDArray[np.int64]) -> CaptionTable:
+        """Only these rows (int64), in this order."""
+        chosen = rows.tolist()
+        messages, texts = tuple(self.messages[row] for row in chosen), tuple(self.texts[row] for row in chosen)
+        return CaptionTable(self.keys[rows], messages, self.signs[rows], texts, self.counts[rows])
+
+    def merge(self, *others: CaptionTable) -> CaptionTable:
+        """All inputs of these tables, this one's first; the first example of each stays, and counts are added."""
+        merged: dict[int, tuple[Caption, int]] = {}
+        for table in (self, *others):
+            for row, (key, count) in enumerate(zip(table.keys.tolist(), table.counts.tolist(), strict=True)):
+                known = merged.get(key)
+                merged[key] = (table.caption(row), count) if known is None else (known[0], known[1] + count)
+        return CaptionTable.build(merged, self.signs.shape[1])
 
     @classmethod
     def build(cls, entries: Mapping[int, tuple[Caption, int]], num_signs: int) -> CaptionTable:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from maestromotif.project import Project
 from maestromotif.stages.card import Card
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
-from maestromotif.stages.stage import Stage, Work
+from maestromotif.stages.stage import OPEN, Stage, Work
 
 if TYPE_CHECKING:
     from maestromotif.agents import Setting
@@ -33,6 +33,9 @@ __all__ = [
 _TRAIN_HOW = frozenset(
     {"steps", "schedule_file", "workers", "patience", "restarts", "threads", "device", "checkpoint_seconds", "tensorboard"}
 )
+# Annotators whose verdicts cost nothing to have again; an ensemble or another's annotator may hold verdicts that did.
+_REPLAYED = frozenset({"judge", "chat", "random", "ground-truth", "embedding", "human"})
+_COMPARES = "compares pairs of captions for each skill"
 _EVALUATE_HOW = frozenset({"workers"})
 
 
@@ -46,20 +49,24 @@ def _collect(work: Work) -> Mapping[str, Any]:
 
 def _annotate(work: Work) -> Mapping[str, Any]:
     from maestromotif.feedback import annotate
+    from maestromotif.feedback.rounds import load_rounds
 
     project = work.project
     captions = project.folder("collect") / "captions.parquet"
     chat = project.annotator()
-    results = annotate(project.domain, project.skills, captions, project.config.annotate, chat, work.out, project.seed, work.progress)
+    how = (project.config.annotate, chat, work.out, project.seed, work.progress, project.artifacts / "annotators", work.aside)
+    results = annotate(project.domain, project.skills, captions, *how, rounds=load_rounds(project.rounds, project.domain))
     _warn(work, *(result.warnings for result in results))
-    return {"model": chat.id, "verdicts": {result.skill: result.counts for result in results}}
+    failed = sum(result.failed for result in results)
+    verdicts = {result.skill: result.counts for result in results}
+    return {"model": chat.id, "verdicts": verdicts, **({OPEN: failed} if failed else {})}
 
 
 def _reward(work: Work) -> Mapping[str, Any]:
     from maestromotif.rewards import fit
 
     project = work.project
-    captions = project.folder("collect") / "captions.parquet"
+    captions = project.captions
     preferences = project.folder("annotate")
     results = fit(project.domain, project.skills, captions, preferences, project.config.reward, work.out, project.seed, work.progress)
     _warn(work, *(result.warnings for result in results))
@@ -175,9 +182,10 @@ def training_stages(project: Project) -> list[Stage]:
     """From play to the trained network."""
     # Stages that ask a language model stay in this process, which may hold its key; all others run apart from it.
     asks: dict[str, Any] = {"apart": False, "replayable": True}
+    compares = {**asks, "replayable": project.config.annotate.annotator in _REPLAYED}
     return [
         Stage("collect", "plays the scripted explorer and keeps captions", (), _collect_inputs, _collect),
-        Stage("annotate", "compares pairs of captions for each skill", ("collect",), _annotate_inputs, _annotate, **asks),
+        Stage("annotate", _COMPARES, ("collect",), _annotate_inputs, _annotate, goal=_annotate_goal, **compares),
         Stage("reward", "fits a reward model to each skill's preferences", ("collect", "annotate"), _reward_inputs, _reward),
         Stage("program", "has the skills' programs written and tried", (), _program_inputs, _program, recheck=_recheck, **asks),
         Stage("train", "trains one network for all skills", ("reward", "program"), _train_inputs, _train, goal=_train_goal),
@@ -282,6 +290,12 @@ def _annotate_inputs(project: Project) -> Mapping[str, Any]:
         "annotator": model_inputs(project, project.config.annotator, "judge/"),
         "skills": skill_inputs(project, "preference_text"),
     }
+
+
+def _annotate_goal(project: Project) -> Mapping[str, int]:
+    # Further rounds go on with a finished artifact, whose answers all stay. Where there are none, nothing is said of them.
+    rounds = len(list(project.rounds.glob("[0-9]*")))
+    return {"rounds": rounds} if rounds else {}
 
 
 def _reward_inputs(project: Project) -> Mapping[str, Any]:

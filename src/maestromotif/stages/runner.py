@@ -22,7 +22,7 @@ from maestromotif.stages.card import CARD_FILE, Card, inventory, now, package_ve
 from maestromotif.stages.files import remove_tree, sweep
 from maestromotif.stages.fingerprint import differences, digest
 from maestromotif.stages.lock import project_lock
-from maestromotif.stages.stage import Stage, Watcher, Work
+from maestromotif.stages.stage import OPEN, Stage, Watcher, Work
 
 __all__ = ["Plan", "Runner", "open_runner"]
 
@@ -124,10 +124,13 @@ class Runner:
             short = [name for name, wanted in goal.items() if wanted > done.goal.get(name, 0)]
             if stage.recheck is not None and done.changed_programs(folder):
                 return Plan("recheck")
-            if not short:
+            still_open = done.facts.get(OPEN, 0)
+            if not short and not still_open:
                 return Plan("skip")
             if part is not None and part.fingerprint == fingerprint:
                 return Plan("resume", _resumed(part))
+            if not short:
+                return Plan("continue", f"{still_open:,} questions that nobody answered are asked again")
             return Plan("continue", ", ".join(f"{name} raised from {done.goal.get(name, 0):,} to {goal[name]:,}" for name in short))
         if part is not None and part.fingerprint == fingerprint:
             return Plan("resume", _resumed(part))
@@ -154,15 +157,15 @@ class Runner:
         try:
             facts = self._call(stage, part)
         except BaseException as error:
-            # A failure leaves behind only what would cost something to make again.
-            if (isinstance(error, MaestroError) and stage.replayable) or (fresh and not inventory(part)):
+            # A failure leaves behind only what would cost something to make again, and damaged files, for the person to look at.
+            replayable = stage.replayable and isinstance(error, MaestroError) and not isinstance(error, ArtifactError)
+            if replayable or (fresh and not inventory(part)):
                 remove_tree(part)
             raise
         files = inventory(part)
         goal = dict(stage.goal(self.project))
-        done = replace(
-            card, status="done", goal=goal, files=files, finished=now(), facts=dict(facts), identity=_identity(card, goal, files, stage)
-        )
+        done = replace(card, status="done", goal=goal, files=files, finished=now(), facts=dict(facts))
+        done = replace(done, identity=_identity(done, goal, files, stage))
         done.write(part)
         self._finish_swap(stage)
         self._watcher.finished(stage, time.monotonic() - began)
@@ -195,7 +198,7 @@ class Runner:
 
         if stage.apart:
             return run_apart(stage, self.project, part, progress, warn, self._lock)
-        return stage.work(Work(self.project, part, progress, warn))
+        return stage.work(Work(self.project, part, progress, warn, self._watcher.aside))
 
     def _recheck(self, stage: Stage) -> None:
         """Accept files that a person edited, if they still keep their contract."""
@@ -261,7 +264,8 @@ def _resumed(part: Card) -> str:
 
 
 def _identity(card: Card, goal: Mapping[str, int], files: Mapping[str, tuple[int, str]], stage: Stage) -> str:
-    """The fingerprint, unless the result also depends on how far the work went or on what a person edited."""
+    """The fingerprint, unless the result also depends on how far the work went, on what nobody answered, or on what a person edited."""
     programs = {name: entry[1] for name, entry in files.items() if name.endswith(".py")} if stage.recheck else {}
-    extra = {**dict(goal), **programs}
+    still_open = {OPEN: card.facts[OPEN]} if OPEN in card.facts else {}
+    extra = {**dict(goal), **programs, **still_open}
     return digest({"fingerprint": card.fingerprint, **extra}) if extra else card.fingerprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from maestromotif.project import Project
 
-__all__ = ["Progress", "Stage", "Watcher", "Work"]
+__all__ = ["OPEN", "Progress", "Stage", "Watcher", "Work"]
 
 Progress = Callable[[float, str], None]
+
+# A fact by which a finished stage says how many of its questions nobody answered; the next run asks them again.
+OPEN = "open questions"
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Work:
         out: folder to write into; holds partial work of an interrupted attempt.
         progress: to be called with a fraction in [0, 1] and a short text.
         warn: to be called with a sentence that the person should read.
+        aside: while its context is open, nothing else is shown on the terminal.
     """
 
     project: Project
     out: Path
     progress: Progress
     warn: Callable[[str], None]
+    aside: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def _no_goal(project: Project) -> Mapping[str, int]:
@@ -73,3 +79,7 @@ class Watcher(Protocol):
     def progress(self, stage: Stage, fraction: float, text: str) -> None: ...
     def warned(self, stage: Stage, text: str) -> None: ...
     def finished(self, stage: Stage, seconds: float) -> None: ...
+
+    def aside(self) -> AbstractContextManager[object]:
+        """While the context is open, the stage talks to the person itself, and nothing else is shown."""
+        ...

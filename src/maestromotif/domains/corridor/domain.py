@@ -23,6 +23,7 @@ from maestromotif.domains.contract import (
 )
 from maestromotif.domains.corridor.env import ACTIONS, FACTS, SIGNS, CorridorEnv, observation_spec
 from maestromotif.errors import DomainError
+from maestromotif.types import RewardInput
 
 __all__ = ["Corridor", "CorridorExplorer", "CorridorSimulator", "Visits"]
 
@@ -211,6 +212,15 @@ class Corridor(Domain):
     @property
     def recorded_answers(self) -> tuple[str, ...]:
         return (str(files("maestromotif.domains.corridor").joinpath("answers")),)
+
+    def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
+        move, arrival = (spec.values[index] for spec, index in zip(SIGNS, reward_input.signs, strict=True))
+        if skill_id == "wait_middle":
+            return 1.0 if arrival == "middle" else 0.0
+        if skill_id not in ("go_left", "go_right"):
+            return None
+        wanted, other = ("left", "right") if skill_id == "go_left" else ("right", "left")
+        return {wanted: 1.0, other: -1.0}.get(move, 0.0) + {f"{wanted} end": 1.0}.get(arrival, 0.0)
 
     def make_env(self, num_games: int) -> CorridorEnv:
         return CorridorEnv(num_games, *self._settings)

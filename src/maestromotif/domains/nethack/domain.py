@@ -7,13 +7,14 @@ from importlib.resources import files
 from typing import Any
 
 from maestromotif.domains.contract import CallMeasure, Domain, DomainEnv, Explorer, FactSpec, ObservationSpec, SignSpec, Simulator, Task
-from maestromotif.domains.nethack import tasks
+from maestromotif.domains.nethack import progress, tasks
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION, OBSERVATIONS
 from maestromotif.domains.nethack.simulator import DungeonSimulator
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 from maestromotif.errors import DomainError
+from maestromotif.types import RewardInput
 
 __all__ = ["NetHack"]
 
@@ -101,6 +102,9 @@ class NetHack(Domain):
     @property
     def recorded_answers(self) -> tuple[str, ...]:
         return (str(files(__package__) / "answers"),)
+
+    def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
+        return progress.caption_score(skill_id, reward_input)
 
     def make_env(self, num_games: int) -> DomainEnv:
         options = self.options

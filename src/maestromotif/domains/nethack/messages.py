@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULARY
 
-__all__ = ["MessageReader", "ReadMessage"]
+__all__ = ["KILL", "SOLD", "MessageReader", "ReadMessage"]
 
-_KILL = re.compile(r"\bYou (?:kill|destroy|dispatch) ")
-_SOLD = re.compile(r"\b[Yy]ou sold (?:(\d+) )?")  # "A scroll of blank paper; you sold it for 20 gold pieces."
+KILL = re.compile(r"\bYou (?:kill|destroy|dispatch) ")
+SOLD = re.compile(r"\b[Yy]ou sold (?:(\d+) )?")  # "A scroll of blank paper; you sold it for 20 gold pieces."
 _LOCKED = "This door is locked"
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
@@ -77,8 +77,8 @@ def _read(text: str) -> ReadMessage:
     words = np.zeros(MESSAGE_TOKENS, np.int16)
     for index, word in enumerate(_WORD.findall(normal.lower())[:MESSAGE_TOKENS]):
         words[index] = 1 + _hash(word) % (MESSAGE_VOCABULARY - 1)
-    kills, locked, confident = len(_KILL.findall(text)), _LOCKED in text, "confident in your" in text
-    sold = sum(int(count or 1) for count in _SOLD.findall(text))
+    kills, locked, confident = len(KILL.findall(text)), _LOCKED in text, "confident in your" in text
+    sold = sum(int(count or 1) for count in SOLD.findall(text))
     return ReadMessage(
         text=text,
         normal=normal,

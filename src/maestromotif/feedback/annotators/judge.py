@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from maestromotif.errors import ProgramError
+from maestromotif.feedback.annotators.options import NoOptions
 from maestromotif.feedback.protocol import PROMPTS, AnnotatorContext, Briefing, Judgement
 from maestromotif.feedback.scoring import score_inputs
 from maestromotif.feedback.tables import CaptionTable
@@ -26,11 +27,14 @@ _BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py)?[ \t]*\r?\n(.*?)^[ \t]*```",
 class JudgeAnnotator:
     """Scores captions with a generated program, run in a throw-away process, and compares the scores."""
 
+    Options = NoOptions
+
     def __init__(self, context: AnnotatorContext) -> None:
         self._domain = context.domain
         self._config = context.config
         self._chat = context.chat
         self._captions = context.captions
+        self._shown = context.shown or context.captions
         self._seed = context.seed
         self.id = f"judge:{context.chat.id}"
         self._scores: dict[str, dict[RewardInput, float]] = {}
@@ -92,7 +96,7 @@ class JudgeAnnotator:
         user = Prompt.load(PROMPTS / "judge-user.txt").render(
             skill=skill.id,
             preference=skill.preference_text.strip(),
-            messages=_example_messages(self._captions, self._config.example_messages),
+            messages=_example_messages(self._shown, self._config.example_messages),
             signs=signs,
         )
         return Message("system", system), Message("user", user)

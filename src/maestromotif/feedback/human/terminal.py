@@ -1,0 +1,77 @@
+"""A sitting in the terminal: both captions, one key for each decision; lines instead of keys where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from maestromotif.feedback.human.sitting import KEYS, Sitting, pace
+
+__all__ = ["decide"]
+
+# Narrower than this, captions are shown one below the other.
+_WIDE = 100
+
+
+def decide(sitting: Sitting, console: Console | None = None) -> Iterator[None]:
+    """Show pairs until none is left; yields after each decision.
+
+    Raises:
+        KeyboardInterrupt: the person quits, or there is no more input.
+    """
+    console = console or Console(file=sys.stdout)
+    keys = console.is_terminal and sys.stdin.isatty()
+    while sitting.pair is not None:
+        if keys:
+            console.clear()
+        console.print(_screen(sitting, console.width, keys))
+        for key in _pressed(keys):
+            if key == "q":
+                raise KeyboardInterrupt
+            if sitting.press(key):
+                yield
+            elif not keys:
+                console.print(f"{key!r} is none of {', '.join(KEYS)}", markup=False, highlight=False)
+
+
+def _pressed(keys: bool) -> str:
+    """What was typed: keys that came at once, or the first letter of a line."""
+    if not keys:
+        line = sys.stdin.readline()
+        return (line.strip().lower() or " ")[0] if line else "q"
+    try:
+        typed = typer.getchar()
+    except EOFError:
+        return "q"
+    # An arrow or function key is a sequence of characters that mean nothing here.
+    return "" if typed.startswith("\x1b") else typed.lower()
+
+
+def _screen(sitting: Sitting, width: int, keys: bool) -> RenderableType:
+    first, second = (Text(_plain(caption.text)) for caption in sitting.shown)
+    panels = [Panel(text, title=str(number), title_align="left", padding=(0, 1)) for number, text in enumerate((first, second), 1)]
+    captions = Table.grid(expand=True)
+    if width >= _WIDE:
+        captions.add_column(ratio=1)
+        captions.add_column(ratio=1)
+        captions.add_row(*panels)
+    else:
+        for panel in panels:
+            captions.add_row(panel)
+    skill = Text.assemble((f"{sitting.skill.id}  ", "bold"), " ".join(_plain(sitting.skill.preference_text).split()))
+    bar = ProgressBar(total=max(1, sitting.total), completed=sitting.done, width=min(40, width))
+    legend = Text("  ".join(f"{key} {meaning}" for key, meaning in KEYS.items() if key != "u" or sitting.can_undo), "dim")
+    prompt = Text("Which fits the skill better?" + ("" if keys else " Type a key and Enter."), "bold")
+    return Group(skill, "", captions, bar if keys else "", Text(pace(sitting)), legend, prompt)
+
+
+def _plain(text: str) -> str:
+    """Without characters that would move the cursor or colour the screen."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
