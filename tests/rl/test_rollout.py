@@ -13,7 +13,7 @@ from maestromotif.errors import ArtifactError
 from maestromotif.rl.config import NetworkConfig
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.rollout import _draw, play
+from maestromotif.rl.rollout import draw_actions, play
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
@@ -96,7 +96,7 @@ def test_a_network_knows_its_skills_by_id() -> None:
 
 def test_draws_follow_the_distribution_and_never_forbid() -> None:
     probabilities = np.tile(np.array([0.2, 0.0, 0.5, 0.3, 0.0]), (10_001, 1))
-    actions = _draw(probabilities, np.linspace(0, 1, 10_001))
+    actions = draw_actions(probabilities, np.linspace(0, 1, 10_001))
     shares = np.bincount(actions, minlength=5) / len(actions)
     np.testing.assert_allclose(shares, probabilities[0], atol=1e-3)
     assert (np.diff(actions) >= 0).all()

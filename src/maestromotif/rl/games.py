@@ -17,7 +17,10 @@ from maestromotif.rl.episodes import Episode, Plan, Recorder
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause, RewardInput
 
-__all__ = ["Discount", "Rewards", "SkillGames"]
+__all__ = ["Discount", "Listener", "Rewards", "SkillGames"]
+
+# Is called after each step, before games that are over begin anew, with the games and the id of the skill that acted in each.
+Listener = Callable[[DomainEnv, Sequence[str]], None]
 
 # Members of an enumeration are slower to reach, and this is asked for each environment step.
 _CONTINUES, _OVER, _DIED, _CUT = EndCause.CONTINUES, EndCause.OVER, EndCause.DIED, EndCause.CUT
@@ -87,6 +90,7 @@ class SkillGames:
         self._start_facts: list[Facts] = [None] * count
         self._faults: Counter[str] = Counter()
         self._where = arrays.where[0]
+        self.listener: Listener | None = None
         env.bind(arrays.observation)
         env.playing = self._where[1:2]
 
@@ -144,6 +148,8 @@ class SkillGames:
         where[2] += 1
         env.step(arrays.action)
         where[0] = Where.PROGRAMS
+        if self.listener is not None:
+            self.listener(env, [self._ids[skill] for skill in self._skill])
         stepped = thread_time()
         arrays.fresh[...] = 0
         arrays.reward[...] = 0

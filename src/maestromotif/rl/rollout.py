@@ -20,7 +20,7 @@ from maestromotif.rl.vector import Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["play"]
+__all__ = ["NetworkDriver", "draw_actions", "play"]
 
 
 def play(
@@ -109,7 +109,7 @@ def _run(
     progress: Callable[[float, str], None],
 ) -> list[EpisodeResult]:
     arrays = games.arrays
-    driver = _Random(games) if isinstance(policy, str) else _Network(games, policy, skills)
+    driver = _Random(games) if isinstance(policy, str) else NetworkDriver(games, policy, skills)
     streams: dict[int, int] = {}
     results = games.results()
     while len(results) < episodes:
@@ -117,7 +117,7 @@ def _run(
         for index in set(arrays.episode.tolist()) - streams.keys():
             streams[index] = episode_seed(spec.seed, index, 4)
         chances = _chances(np.array([streams[index] for index in arrays.episode.tolist()], np.uint64), arrays.time)
-        arrays.action[...] = _draw(probabilities, chances)
+        arrays.action[...] = draw_actions(probabilities, chances)
         games.send(0)
         games.wait(0)
         driver.after()
@@ -128,7 +128,7 @@ def _run(
     return results
 
 
-def _draw(probabilities: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
+def draw_actions(probabilities: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
     """Actions ``[B]`` by inversion of the distributions ``[B, A]``: equal chances and equal distributions give equal actions."""
     sums = probabilities.cumsum(1)
     chosen = (sums <= chances[:, None] * sums[:, -1:]).sum(1)
@@ -162,7 +162,7 @@ class _Random:
         return None
 
 
-class _Network:
+class NetworkDriver:
     """A policy with the memory of all games, under the indices of its own skills."""
 
     def __init__(self, games: Games, policy: SkillPolicy, skills: SkillSet) -> None:

@@ -22,7 +22,7 @@ from maestromotif.rl.acting import ActingArrays, ActingSpec, cut_rollout
 from maestromotif.rl.arrays import SharedBuffer, StepArrays, Where
 from maestromotif.rl.build import GamesSpec, build_part, first_episodes, split
 from maestromotif.rl.episodes import EpisodeResult, episode_seed
-from maestromotif.rl.games import SkillGames
+from maestromotif.rl.games import Listener, SkillGames
 from maestromotif.rl.process import Lost, WorkerProcess
 from maestromotif.rl.resume import Played
 from maestromotif.types import EndCause
@@ -131,6 +131,11 @@ class SerialGames(Games):
             )
             for group, games in enumerate(self.groups)
         ]
+
+    def listen(self, listener: Listener) -> None:
+        """Have this called after each step of each group."""
+        for part in self._parts:
+            part.listener = listener
 
     def _results_append(self, result: EpisodeResult) -> None:
         self._results.append(result)

@@ -1,0 +1,129 @@
+"""What the trained skills meet: the training policy over skills plays, and every caption is kept with the skill that was at work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from maestromotif.agents.evaluate import Progress, Setting
+from maestromotif.domains.contract import DomainEnv
+from maestromotif.errors import ArtifactError
+from maestromotif.feedback.interactions import CAPTIONS_FILE
+from maestromotif.feedback.tables import CaptionTable
+from maestromotif.files import open_atomically
+from maestromotif.rl.build import GamesSpec, describe_domain
+from maestromotif.rl.episodes import ScheduleSources
+from maestromotif.rl.rollout import NetworkDriver, draw_actions
+from maestromotif.rl.vector import SerialGames
+from maestromotif.types import Caption, int64_key
+
+__all__ = ["COUNTS_FILE", "keep_policy_captions", "read_counts"]
+
+COUNTS_FILE = "skills.parquet"
+_COUNTS = pa.schema([("skill", pa.string()), ("key", pa.int64()), ("count", pa.int64())])
+
+
+def keep_policy_captions(setting: Setting, out: Path, steps: int, seed: int, progress: Progress, num_games: int = 16) -> dict[str, int]:
+    """Let the trained network play what the training policy over skills says, in this process.
+
+    Writes ``captions.parquet`` (a ``CaptionTable``, in order of first sight) and ``skills.parquet``: for each skill and key, the steps
+    in which the skill was at work.
+
+    Args:
+        setting: its ``config.max_steps`` is where episodes are cut.
+        steps: environment steps, all games together.
+
+    Returns:
+        Transitions of each skill.
+
+    Raises:
+        ArtifactError: programs or weights are missing, or were made for other skills.
+    """
+    policy = setting.driver("trained")
+    assert not isinstance(policy, str)
+    count = max(1, min(num_games, steps))
+    spec = GamesSpec(
+        domain=describe_domain(setting.domain),
+        options=dict(setting.domain.options),
+        skills=tuple(setting.skills),
+        sources=ScheduleSources(setting.training_policy, setting.skill_program),
+        rewards="",
+        reward_maker="",
+        num_games=count,
+        seed=seed,
+        first_episodes=(0,) * count,
+        episode_steps=setting.config.max_steps,
+        observation=policy.config.network,
+    )
+    listener = _Listener()
+    rng = np.random.default_rng(seed)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    games = SerialGames(spec, setting.domain)
+    games.listen(listener)
+    try:
+        games.reset()
+        driver = NetworkDriver(games, policy, setting.skills)
+        with torch.inference_mode():
+            for step in range(-(-steps // count)):
+                games.arrays.action[...] = draw_actions(driver.probabilities(), rng.random(count))
+                games.send(0)
+                games.wait(0)
+                driver.after()
+                progress((step + 1) * count / steps, f"{len(listener.captions):,} distinct captions")
+    finally:
+        games.close()
+        torch.set_num_threads(threads)
+    return _write(setting, out, listener)
+
+
+class _Listener:
+    """Keeps an example of each caption, and how often each skill met it."""
+
+    def __init__(self) -> None:
+        self.captions: dict[int, Caption] = {}
+        self.counts: Counter[tuple[str, int]] = Counter()
+
+    def __call__(self, env: DomainEnv, skills: Sequence[str]) -> None:
+        for game, skill in enumerate(skills):
+            key = int64_key(env.reward_key(game))
+            self.counts[skill, key] += 1
+            if key not in self.captions:
+                self.captions[key] = env.caption(game)
+
+
+def _write(setting: Setting, out: Path, heard: _Listener) -> dict[str, int]:
+    totals: Counter[int] = Counter()
+    for (_, key), count in heard.counts.items():
+        totals[key] += count
+    table = CaptionTable.build({key: (caption, totals[key]) for key, caption in heard.captions.items()}, len(setting.domain.sign_specs))
+    table.save(out / CAPTIONS_FILE, setting.domain, {"of": "the trained skills"})
+    rows = [(skill, key, count) for (skill, key), count in heard.counts.items()]
+    columns = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(_COUNTS)]
+    with open_atomically(out / COUNTS_FILE) as file:
+        pq.write_table(pa.table(columns, schema=_COUNTS), file, compression="zstd")
+    return {skill: sum(count for name, _, count in rows if name == skill) for skill in setting.skills.ids}
+
+
+def read_counts(folder: Path) -> Mapping[str, Mapping[int, int]]:
+    """For each skill that was called, the transitions in which it met each key.
+
+    Raises:
+        ArtifactError: missing or damaged.
+    """
+    path = folder / COUNTS_FILE
+    try:
+        table = pq.ParquetFile(path).read()
+        columns = [table[name].to_pylist() for name in _COUNTS.names]
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise ArtifactError(f"{path} is missing or damaged ({error})", "Run `maestromotif shift` again") from error
+    found: dict[str, dict[int, int]] = {}
+    for skill, key, count in zip(*columns, strict=True):
+        found.setdefault(skill, {})[key] = count
+    return found
