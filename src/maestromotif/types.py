@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Caption", "EndCause", "Pair", "Preference", "RewardInput", "Verdict"]
+__all__ = ["Caption", "EndCause", "Pair", "Preference", "RewardInput", "Verdict", "int64_key"]
 
 
 class Verdict(enum.StrEnum):
@@ -96,3 +96,8 @@ class Preference:
     annotator: str
     target: float | None = None
     reason: str = ""
+
+
+def int64_key(key: int) -> int:
+    """A 64-bit key as the signed number that tables hold (two's complement), whatever sign it came with."""
+    return (int(key) + 2**63) % 2**64 - 2**63

@@ -15,8 +15,12 @@ import torch
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.rewards import RewardConfig, RewardTable, fit
-from maestromotif.rewards.bradley_terry import _Network, agreement, build_corpus, fit_bradley_terry, raw_rewards
+from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry, raw_rewards
+from maestromotif.rewards.encoders.hashed import HashedReader
+from maestromotif.rewards.encoders.networks import HashedNetwork
 from maestromotif.rewards.features import feature_hashes
+from maestromotif.rewards.model import Ensemble, RewardModel
+from maestromotif.rewards.pipeline import fit_shaping
 from maestromotif.types import RewardInput
 
 from .worlds import SIGNS, SKILLS, domain, judge_deep, judge_gold, make_captions, write_preferences
@@ -82,17 +86,15 @@ def test_tables_equal_the_network_in_torch() -> None:
     captions = make_captions(100, 3)
     inputs = [captions.reward_input(row) for row in range(len(captions))]
     corpus = build_corpus([feature_hashes(given) for given in inputs], 1)
-    network = _Network(len(corpus.buckets), 8, torch.Generator().manual_seed(1))
+    network = HashedNetwork(len(corpus.buckets), 8, torch.Generator().manual_seed(1))
     with torch.no_grad():
         network.linear.normal_(generator=torch.Generator().manual_seed(2))
         network.bias.normal_(generator=torch.Generator().manual_seed(3))
-        flat, offsets = corpus.gather(np.arange(len(corpus)))
-        expected = network(torch.from_numpy(flat), torch.from_numpy(offsets)).numpy()
-    model = network.export(corpus.buckets)
+        expected = network(corpus).numpy()
+    model = Ensemble.build([network.export()], corpus)
     assert raw_rewards(model, corpus) == pytest.approx(expected, abs=1e-4)
-    from maestromotif.rewards.pipeline import fit_shaping
-
-    table = RewardTable(["one"], [model], [fit_shaping(expected.astype(np.float64), 0.5)])
+    whole = RewardModel(HashedReader(corpus.buckets), model)
+    table = RewardTable(["one"], [whole], [fit_shaping(expected.astype(np.float64), 0.5)])
     assert [table.raw(given)[0] for given in inputs] == pytest.approx(expected, abs=1e-4)
 
 
@@ -186,8 +188,3 @@ def test_few_pairs_and_ties_only() -> None:
     assert fit_bradley_terry(corpus, pairs_P, target_P, CONFIG, 0).train_agreement > 0.9
     result = fit_bradley_terry(corpus, pairs_P, np.full(len(pairs_P), 0.5), CONFIG, 0)
     assert math.isnan(result.agreement)
-
-
-def test_agreement() -> None:
-    assert agreement(np.array([1.0, -1.0, 5.0, 0.0]), np.array([1.0, 1.0, 0.5, 1.0])) == pytest.approx(1 / 3)
-    assert math.isnan(agreement(np.array([1.0]), np.array([0.5])))

@@ -77,7 +77,7 @@ def _distribution(sources: ReportSources, skill: Skill, card: Mapping[str, Any],
         note,
         (raw - shaping["mean"]) / shaping["std"],
         slot=slot,
-        threshold=float(shaping["cut"]),
+        threshold=None if shaping["threshold"] == "off" else float(shaping["cut"]),
         x_label="reward before threshold (standard deviations)",
     )
 

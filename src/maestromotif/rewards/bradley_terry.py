@@ -1,121 +1,73 @@
-"""Fitting one reward model to preferences: Bradley-Terry with ties as one half (Bradley & Terry 1952; paper, section 3).
+"""Fitting reward models to preferences by Bradley-Terry (Bradley & Terry 1952; paper, section 3).
 
-P(first is better) = sigmoid(raw(first) - raw(second)); the loss is the cross-entropy with 1, 0, or 0.5.
+P(first is better) = sigmoid(raw(first) - raw(second)). Ties are one half of each side, or an outcome of their own by Davidson's model
+(Davidson 1970): the odds of first : tie : second are exp(d / 2) : nu : exp(-d / 2) for a difference d, with nu learned; among decided pairs
+that is Bradley-Terry again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from maestromotif.rewards.calibration import Calibration, agreement, calibration_error, decided, fit_temperature, reliability
 from maestromotif.rewards.config import RewardConfig
-from maestromotif.rewards.model import RewardModel
+from maestromotif.rewards.encoders import Features, Scorer
+from maestromotif.rewards.encoders.hashed import Corpus, build_corpus
+from maestromotif.rewards.encoders.networks import Network, make_network
+from maestromotif.rewards.model import Ensemble
 
-__all__ = ["Corpus", "FitResult", "agreement", "build_corpus", "fit_bradley_terry", "raw_rewards"]
+__all__ = ["Corpus", "FitResult", "agreement", "build_corpus", "fit_bradley_terry", "outcomes", "raw_rewards"]
 
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 # Few pairs make few steps per pass; below this many steps, no early end.
 _LEAST_STEPS = 400
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """The features of ``N`` inputs as one flat array.
+class FitResult:
+    """A fitted model and what was measured while fitting.
 
     Attributes:
-        buckets: int64 ``[V]``, hashes of the known features, ascending.
-        flat: int64, rows of ``buckets``, input after input.
-        starts: int64 ``[N + 1]``: input ``i`` has ``flat[starts[i]:starts[i + 1]]``.
+        epochs, train_loss, validation_loss: means over members.
+        agreement, train_agreement: on decided pairs (``calibration.decided``), held out and trained on; NaN where there is none.
+        tie_weight: Davidson's nu, mean over members; None where ties are halves.
     """
 
-    buckets: Rows
-    flat: Rows
-    starts: Rows
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def rows(self, one: int) -> Rows:
-        return self.flat[self.starts[one] : self.starts[one + 1]]
-
-    def gather(self, chosen: Rows) -> tuple[Rows, Rows]:
-        """Features of the chosen inputs, flat, and where each input begins (what an embedding bag wants)."""
-        sizes = self.starts[chosen + 1] - self.starts[chosen]
-        offsets = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        within = np.arange(int(sizes.sum())) - np.repeat(offsets, sizes)
-        return self.flat[np.repeat(self.starts[chosen], sizes) + within], offsets
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """A fitted model and what was measured while fitting. ``agreement`` is NaN where no held-out pair was decided."""
-
-    model: RewardModel
-    epochs: int
+    model: Ensemble
+    epochs: float
     train_loss: float
     validation_loss: float
     agreement: float
     train_agreement: float
     held_out_pairs: int
     held_out_decided: int
+    calibration: Calibration
+    tie_weight: float | None
 
 
-def build_corpus(hashes: Sequence[Sequence[int]], least: int) -> Corpus:
-    """Number the features that at least ``least`` inputs have; rarer ones cannot be told from chance and are left out."""
-    lengths = np.array([len(one) for one in hashes], np.int64)
-    everything = np.fromiter((number for one in hashes for number in one), np.int64, int(lengths.sum()))
-    found, counts = np.unique(everything, return_counts=True)
-    buckets = found[counts >= least]
-    place = np.searchsorted(buckets, everything)
-    known = (place < len(buckets)) & (buckets[np.minimum(place, len(buckets) - 1)] == everything) if len(buckets) else place < 0
-    owner = np.repeat(np.arange(len(hashes)), lengths)[known]
-    starts = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=len(hashes)))))
-    return Corpus(buckets, place[known].astype(np.int64), starts.astype(np.int64))
+def raw_rewards(model: Ensemble, features: Any) -> Floats:
+    """Raw rewards of all inputs, float64 ``[N]``."""
+    return model.raws(features)
 
 
-def raw_rewards(model: RewardModel, corpus: Corpus) -> NDArray[np.float64]:
-    """Raw rewards of all inputs of a corpus, float64 ``[N]``."""
-    return np.array([model.raw(corpus.rows(one)) for one in range(len(corpus))], np.float64)
-
-
-def agreement(difference_P: NDArray[np.float64], target_P: NDArray[np.float64]) -> float:
-    """Share of decided pairs whose difference of rewards has the annotator's sign; NaN if no pair is decided."""
-    decided_P = target_P != 0.5
-    if not decided_P.any():
-        return math.nan
-    return float(np.mean((difference_P[decided_P] > 0) == (target_P[decided_P] > 0.5)))
-
-
-class _Network(torch.nn.Module):
-    """The trainable twin of ``RewardModel``."""
-
-    def __init__(self, features: int, hidden: int, generator: torch.Generator) -> None:
-        super().__init__()
-        # A linear model starts from zero; the hidden layer needs different units, sized for some twenty active features.
-        self.linear = torch.nn.Parameter(torch.zeros(features, 1))
-        self.hidden = torch.nn.Parameter(torch.randn(features, hidden, generator=generator) * 0.2)
-        self.bias = torch.nn.Parameter(torch.zeros(hidden))
-        self.out = torch.nn.Parameter(torch.randn(hidden, generator=generator) / math.sqrt(max(1, hidden)))
-
-    def forward(self, flat: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-        table = torch.cat([self.linear, self.hidden], dim=1)
-        sums = torch.nn.functional.embedding_bag(flat, table, offsets, mode="sum")
-        return sums[:, 0] + torch.relu(sums[:, 1:] + self.bias) @ self.out
-
-    def export(self, buckets: Rows) -> RewardModel:
-        tensors = [tensor.detach().numpy().copy() for tensor in (self.linear[:, 0], self.hidden, self.bias, self.out)]
-        return RewardModel(buckets, *tensors)
+def outcomes(target_P: Floats) -> Floats:
+    """Shares of first, tie and second, float64 ``[P, 3]``: a target of one half is a tie, any other is divided between the two sides."""
+    tie_P = target_P == 0.5
+    return np.stack([np.where(tie_P, 0.0, target_P), tie_P.astype(np.float64), np.where(tie_P, 0.0, 1.0 - target_P)], axis=1)
 
 
 def fit_bradley_terry(
-    corpus: Corpus,
+    features: Features,
     pairs_P: Rows,
-    target_P: NDArray[np.float64],
+    target_P: Floats,
     config: RewardConfig,
     seed: int,
     report: Callable[[float], None] = lambda _fraction: None,
@@ -123,80 +75,123 @@ def fit_bradley_terry(
     """Fit a model.
 
     Args:
-        corpus: features of the captions.
-        pairs_P: int64 ``[P, 2]``, inputs of the corpus; at least three pairs.
-        target_P: float64 ``[P]`` in {0, 0.5, 1}.
+        features: of the captions, as an encoder's reader gives them.
+        pairs_P: int64 ``[P, 2]``, inputs of ``features``; at least three pairs.
+        target_P: float64 ``[P]`` in [0, 1]: how probable it is that the first is better.
         seed: of the split, the first weights and the order of the pairs.
         report: gets the fraction done.
 
-    Pairs are split at random into training, validation (which ends the fitting) and held-out pairs (only measured).
+    Pairs are split at random into training, validation (which ends the fitting) and held-out pairs (only measured). Members of an
+    ensemble share the split; each is fitted to training pairs drawn with replacement, with first weights of its own.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # one order of sums, whatever the machine: the same seed gives the same weights
     try:
-        return _fit(corpus, pairs_P, target_P, config, seed, report)
+        return _fit(features, pairs_P, target_P, config, seed, report)
     finally:
         torch.set_num_threads(threads)
 
 
 def _fit(
-    corpus: Corpus,
-    pairs_P: Rows,
-    target_P: NDArray[np.float64],
-    config: RewardConfig,
-    seed: int,
-    report: Callable[[float], None],
+    features: Features, pairs_P: Rows, target_P: Floats, config: RewardConfig, seed: int, report: Callable[[float], None]
 ) -> FitResult:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(pairs_P))
     held = max(1, round(config.held_out * len(order)))
     valid = max(1, round(config.validation * len(order)))
     held_out, validation, training = order[:held], order[held : held + valid], order[held + valid :]
-    network = _Network(len(corpus.buckets), config.hidden, torch.Generator().manual_seed(seed))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    steps = -(-len(training) // config.batch_size)
-    least = -(-_LEAST_STEPS // steps)
-    epochs, patience = max(config.epochs, least), max(config.patience, least // 8)
-    best, best_loss, best_epoch, train_loss = network.export(corpus.buckets), math.inf, 0, math.nan
-    epoch = 0
-    for epoch in range(1, epochs + 1):
-        total = 0.0
-        for batch in np.array_split(rng.permutation(training), steps):
-            loss = _loss(network, corpus, pairs_P[batch], target_P[batch])
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total += float(loss.detach()) * len(batch)
-        train_loss = total / max(1, len(training))
-        with torch.no_grad():
-            validation_loss = float(_loss(network, corpus, pairs_P[validation], target_P[validation]))
-        if validation_loss < best_loss:
-            best, best_loss, best_epoch = network.export(corpus.buckets), validation_loss, epoch
-        report(epoch / epochs)
-        if epoch - best_epoch >= patience and epoch * steps >= _LEAST_STEPS:
-            break
-    difference_P = _differences(best, corpus, pairs_P)
+    fits = []
+    for member in range(config.ensemble):
+
+        def part(fraction: float, done: int = member) -> None:
+            report((done + fraction) / config.ensemble)
+
+        chosen, weights_seed = training, seed
+        if config.ensemble > 1:
+            rng = np.random.default_rng([seed, member])
+            chosen, weights_seed = rng.choice(training, len(training)), int(rng.integers(2**31))
+        network = make_network(features, config.hidden, torch.Generator().manual_seed(weights_seed))
+        fits.append(_Member(network, features, pairs_P, target_P, config).fit(chosen, validation, rng, part))
+    model = Ensemble.build([fit.scorer for fit in fits], features, config.pessimism)
+    raw_N = model.raws(features)
+    difference_P = raw_N[pairs_P[:, 0]] - raw_N[pairs_P[:, 1]]
+    temperature = fit_temperature(difference_P[validation], target_P[validation]) if config.calibrate else 1.0
+    bins, plain = (reliability(difference_P[held_out], target_P[held_out], one) for one in (temperature, 1.0))
     return FitResult(
-        best,
-        best_epoch,
-        train_loss,
-        best_loss,
+        model,
+        _mean([fit.epochs for fit in fits]),
+        _mean([fit.train_loss for fit in fits]),
+        _mean([fit.validation_loss for fit in fits]),
         agreement(difference_P[held_out], target_P[held_out]),
         agreement(difference_P[training], target_P[training]),
         len(held_out),
-        int(np.sum(target_P[held_out] != 0.5)),
+        int(decided(target_P[held_out]).sum()),
+        Calibration(calibration_error(bins), calibration_error(plain), temperature, bins),
+        _mean([fit.tie_weight for fit in fits]) if config.ties == "outcome" else None,
     )
 
 
-def _loss(network: _Network, corpus: Corpus, pairs_B: Rows, target_B: NDArray[np.float64]) -> torch.Tensor:
-    flat, offsets = corpus.gather(pairs_B.T.reshape(-1))
-    raw = network(torch.from_numpy(flat), torch.from_numpy(offsets))
-    first, second = raw.view(2, -1)
-    target = torch.from_numpy(target_B.astype(np.float32))
-    return torch.nn.functional.binary_cross_entropy_with_logits(first - second, target)
+@dataclass(frozen=True)
+class _Fitted:
+    scorer: Scorer
+    epochs: int
+    train_loss: float
+    validation_loss: float
+    tie_weight: float
 
 
-def _differences(model: RewardModel, corpus: Corpus, pairs_P: Rows) -> NDArray[np.float64]:
-    rows, inverse = np.unique(pairs_P, return_inverse=True)
-    raw = np.array([model.raw(corpus.rows(row)) for row in rows.tolist()])[inverse.reshape(pairs_P.shape)]
-    return np.asarray(raw[:, 0] - raw[:, 1], np.float64)
+class _Member:
+    """One network, its loss and its optimiser."""
+
+    def __init__(self, network: Network, features: Features, pairs_P: Rows, target_P: Floats, config: RewardConfig) -> None:
+        self._network, self._features, self._pairs_P, self._config = network, features, pairs_P, config
+        self._ties = config.ties == "outcome"
+        self._log_nu = torch.nn.Parameter(torch.zeros(()))
+        self._target_P = torch.from_numpy((outcomes(target_P) if self._ties else target_P).astype(np.float32))
+        groups: list[dict[str, Any]] = [{"params": list(network.parameters()), "weight_decay": config.decay}]
+        if self._ties:
+            groups.append({"params": [self._log_nu], "weight_decay": 0.0})
+        self._optimiser = torch.optim.AdamW(groups, lr=config.rate)
+
+    def fit(self, training: Rows, validation: Rows, rng: np.random.Generator, report: Callable[[float], None]) -> _Fitted:
+        """Pass over the pairs ``training`` (int64, rows of the pairs) until the loss of ``validation`` gets no better."""
+        config = self._config
+        steps = -(-len(training) // config.batch_size)
+        least = -(-_LEAST_STEPS // steps)
+        epochs, patience = max(config.epochs, least), max(config.patience, least // 8)
+        best = _Fitted(self._network.export(), 0, math.nan, math.inf, self._nu())
+        train_loss = math.nan
+        for epoch in range(1, epochs + 1):
+            total = 0.0
+            for batch in np.array_split(rng.permutation(training), steps):
+                loss = self._loss(batch)
+                self._optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._optimiser.step()
+                total += float(loss.detach()) * len(batch)
+            train_loss = total / max(1, len(training))
+            with torch.no_grad():
+                validation_loss = float(self._loss(validation))
+            if validation_loss < best.validation_loss:
+                best = _Fitted(self._network.export(), epoch, train_loss, validation_loss, self._nu())
+            report(epoch / epochs)
+            if epoch - best.epochs >= patience and epoch * steps >= _LEAST_STEPS:
+                break
+        return _Fitted(best.scorer, best.epochs, train_loss, best.validation_loss, best.tie_weight)
+
+    def _loss(self, batch: Rows) -> torch.Tensor:
+        raw = self._network(self._features.take(self._pairs_P[batch].T.reshape(-1)))
+        first, second = raw.view(2, -1)
+        target = self._target_P[torch.from_numpy(batch)]
+        if not self._ties:
+            return torch.nn.functional.binary_cross_entropy_with_logits(first - second, target)
+        half = (first - second) / 2
+        logits = torch.stack([half, self._log_nu.expand(len(half)), -half], dim=1)
+        return torch.nn.functional.cross_entropy(logits, target)
+
+    def _nu(self) -> float:
+        return math.exp(float(self._log_nu.detach()))
+
+
+def _mean(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else float(np.mean(values))

@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.bench.stats import wilson
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
-from maestromotif.rewards.bradley_terry import Corpus, FitResult, build_corpus, fit_bradley_terry, raw_rewards
+from maestromotif.rewards.bradley_terry import FitResult, build_corpus, fit_bradley_terry
+from maestromotif.rewards.calibration import BINS
 from maestromotif.rewards.config import RewardConfig
+from maestromotif.rewards.encoders import Features, Reader, make_reader
+from maestromotif.rewards.encoders.hashed import HashedReader
+from maestromotif.rewards.encoders.sentences import model_digest
 from maestromotif.rewards.features import FEATURE_VERSION, feature_hashes
-from maestromotif.rewards.model import RewardModel, read_card, reward_paths, save_model
+from maestromotif.rewards.model import RewardModel, Seen, read_card, reward_paths, save_model
 from maestromotif.rewards.pipeline import Shaping, fit_shaping, shape
 from maestromotif.skills import Skill, SkillSet
 
@@ -60,7 +65,8 @@ def fit(
     """
     captions = CaptionTable.load(captions_path, domain)
     captions_hash = _sha256(captions_path)
-    corpus: Corpus | None = None
+    sentence_model = {"sentence_model": model_digest(config.sentence_model)} if config.encoder == "sentence" else {}
+    read: tuple[Reader, Features] | None = None
     results = []
     for number, skill in enumerate(skills):
         path = preferences_dir / f"preferences-{skill.id}.parquet"
@@ -73,29 +79,45 @@ def fit(
             "threshold_quantile": quantile,
             "seed": seed,
             "feature_version": FEATURE_VERSION,
+            **sentence_model,
         }
         fingerprint = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()
         done = _finished(out, skill.id, fingerprint)
         if done is None:
-            if corpus is None:
-                hashes = [feature_hashes(captions.reward_input(row)) for row in range(len(captions))]
-                corpus = build_corpus(hashes, 1 if len(captions) < _FEW else 2)
+            if read is None:
+                read = _read(domain, captions, config, out.parent / "vectors")
+            reader, features = read
 
             def report(fraction: float, done_before: int = number, name: str = skill.id) -> None:
                 progress((done_before + fraction) / len(skills), name)
 
             pairs_P, target_P = _join(preferences, captions, path, captions_path)
-            result = fit_bradley_terry(corpus, pairs_P, target_P, config, _seed_of(seed, skill), report)
-            raw_N = raw_rewards(result.model, corpus)
-            least = _least_raw(captions, raw_N, config.better_than_nothing)
-            shaping = fit_shaping(raw_N, quantile, config.threshold, config.contrast, config.clip, config.scale, least)
-            card = _card(domain, skill, config, captions, corpus, preferences, result, shaping, quantile)
-            save_model(result.model, out, skill.id, {**card, "made_by": made_by, "fingerprint": fingerprint})
+            result = fit_bradley_terry(features, pairs_P, target_P, config, _seed_of(seed, skill), report)
+            raw_N, spread_N = result.model.judge(features)
+            least = _least_raw(captions, raw_N, config.better_than_nothing, result.calibration.temperature)
+            pipeline = (config.threshold, config.contrast, config.clip, config.scale, least, config.normalise)
+            shaping = fit_shaping(raw_N, quantile, *pipeline)
+            # Rewards of captions that were seen need no sentence model in a worker, and disagreement is worth keeping.
+            keep = config.encoder == "sentence" or config.ensemble > 1
+            model = RewardModel(reader, result.model, Seen(captions.keys, raw_N, spread_N) if keep else None)
+            card = _card(domain, skill, config, captions, preferences, result, raw_N, spread_N, shaping, quantile)
+            if isinstance(reader, HashedReader):
+                card["features"] = len(reader.buckets)
+            save_model(model, out, skill.id, {**card, "made_by": made_by, "fingerprint": fingerprint})
             done = SkillFit(skill.id, result.agreement, tuple(card["warnings"]))
         results.append(done)
         shown = "no decided pair held out" if math.isnan(done.agreement) else f"agreement {done.agreement:.1%}"
         progress((number + 1) / len(skills), f"{skill.id}: {shown}")
     return tuple(results)
+
+
+def _read(domain: Domain, captions: CaptionTable, config: RewardConfig, cache: Path) -> tuple[Reader, Features]:
+    inputs = [captions.reward_input(row) for row in range(len(captions))]
+    if config.encoder == "hashed":
+        corpus = build_corpus([feature_hashes(given) for given in inputs], 1 if len(captions) < _FEW else 2)
+        return HashedReader(corpus.buckets), corpus
+    reader = make_reader(config.encoder, [len(spec.values) for spec in domain.sign_specs], config.sentence_model, cache)
+    return reader, reader.read(inputs)
 
 
 def _finished(out: Path, skill: str, fingerprint: str) -> SkillFit | None:
@@ -105,7 +127,7 @@ def _finished(out: Path, skill: str, fingerprint: str) -> SkillFit | None:
     card = read_card(out, skill)
     if card.get("fingerprint") != fingerprint:
         return None
-    RewardModel.load(reward_paths(out, skill)[0], str(card.get("sha256")))
+    RewardModel.load(out, skill, card)
     measured = card["held_out"]["agreement"]
     return SkillFit(skill, math.nan if measured is None else float(measured), tuple(card["warnings"]))
 
@@ -118,6 +140,8 @@ def _join(
     target_P = preferences.targets()
     keys_P = np.stack([preferences.first_keys, preferences.second_keys], axis=1)
     usable_P = ~np.isnan(target_P)
+    if np.any((target_P[usable_P] < 0.0) | (target_P[usable_P] > 1.0)):
+        raise ArtifactError(f"{path} holds a target that is no probability", "Delete it and run `maestromotif annotate`")
     try:
         pairs = [[row_of[key] for key in keys] for keys in keys_P[usable_P].tolist()]
     except KeyError as error:
@@ -129,12 +153,12 @@ def _join(
     return np.array(pairs, np.int64), target_P[usable_P]
 
 
-def _least_raw(captions: CaptionTable, raw_N: Floats, probability: float) -> float:
+def _least_raw(captions: CaptionTable, raw_N: Floats, probability: float, temperature: float) -> float:
     """The raw reward that beats the caption in which nothing happened with this probability, by Bradley-Terry's own measure."""
     nothing = [row for row, message in enumerate(captions.messages) if not message.strip() and not captions.signs[row].any()]
     if not nothing or probability == 0.0:
         return -math.inf
-    return float(raw_N[nothing].max()) + math.log(probability / (1.0 - probability))
+    return float(raw_N[nothing].max()) + temperature * math.log(probability / (1.0 - probability))
 
 
 def _card(
@@ -142,13 +166,13 @@ def _card(
     skill: Skill,
     config: RewardConfig,
     captions: CaptionTable,
-    corpus: Corpus,
     preferences: PreferenceTable,
     result: FitResult,
+    raw_N: Floats,
+    spread_N: Floats,
     shaping: Shaping,
     quantile: float,
 ) -> dict[str, Any]:
-    raw_N = raw_rewards(result.model, corpus)
     reward_N = shape(raw_N, shaping)
     counts: dict[str, int] = {}
     for preference in preferences.preferences:
@@ -160,11 +184,9 @@ def _card(
         "signs": [[spec.name, list(spec.values)] for spec in domain.sign_specs],
         "annotators": sorted({preference.annotator for preference in preferences.preferences}),
         "verdicts": dict(sorted(counts.items())),
-        "held_out": {
-            "agreement": None if math.isnan(result.agreement) else result.agreement,
-            "decided": result.held_out_decided,
-            "pairs": result.held_out_pairs,
-        },
+        "held_out": _held_out(result),
+        "calibration": _calibration(result),
+        **({} if result.tie_weight is None else {"tie_weight": result.tie_weight}),
         "training": {
             "agreement": None if math.isnan(result.train_agreement) else result.train_agreement,
             "loss": result.train_loss,
@@ -172,7 +194,6 @@ def _card(
             "epochs": result.epochs,
         },
         "captions": len(captions),
-        "features": len(corpus.buckets),
         "threshold_quantile": quantile,
         "shaping": asdict(shaping),
         "discount": {"window": config.count_window, "exponent": config.count_exponent, "kind": config.count_kind},
@@ -183,10 +204,43 @@ def _card(
             "top": float(reward_N.max()),
         },
         "by_sign": _by_sign(domain, captions, reward_N),
-        "highest": _extremes(domain, captions, raw_N, reward_N, np.argsort(-raw_N, kind="stable")[:_SHOWN]),
-        "lowest": _extremes(domain, captions, raw_N, reward_N, np.argsort(raw_N, kind="stable")[:_SHOWN]),
+        "highest": _examples(domain, captions, raw_N, reward_N, np.argsort(-raw_N, kind="stable")[:_SHOWN]),
+        "lowest": _examples(domain, captions, raw_N, reward_N, np.argsort(raw_N, kind="stable")[:_SHOWN]),
+        **({} if config.ensemble == 1 else {"disagreement": _disagreement(domain, captions, raw_N, reward_N, spread_N)}),
         "warnings": _warnings(skill.id, result, reward_N, counts),
     }
+
+
+def _held_out(result: FitResult) -> dict[str, Any]:
+    """Agreement on decided held-out pairs, with Wilson's interval (95 %)."""
+    known = not math.isnan(result.agreement)
+    interval = wilson(round(result.agreement * result.held_out_decided), result.held_out_decided) if known else None
+    return {
+        "agreement": result.agreement if known else None,
+        "interval": [interval.low, interval.high] if interval else None,
+        "decided": result.held_out_decided,
+        "pairs": result.held_out_pairs,
+    }
+
+
+def _calibration(result: FitResult) -> dict[str, Any]:
+    """Expected calibration error on decided held-out pairs, and the bins that it is made of."""
+    found = result.calibration
+    return {
+        "error": None if math.isnan(found.error) else found.error,
+        "error_without_temperature": None if math.isnan(found.error_before) else found.error_before,
+        "temperature": found.temperature,
+        "number_of_bins": BINS,
+        "bins": [asdict(one) for one in found.bins],
+    }
+
+
+def _disagreement(domain: Domain, captions: CaptionTable, raw_N: Floats, reward_N: Floats, spread_N: Floats) -> dict[str, Any]:
+    """The members' standard deviation over raw rewards: its mean, and the captions with most of it."""
+    rows = np.argsort(-spread_N, kind="stable")[:_SHOWN]
+    entries = _examples(domain, captions, raw_N, reward_N, rows)
+    most = [{**entry, "disagreement": float(spread_N[row])} for entry, row in zip(entries, rows.tolist(), strict=True)]
+    return {"mean": float(spread_N.mean()), "most": most}
 
 
 def _by_sign(domain: Domain, captions: CaptionTable, reward_N: Floats) -> dict[str, dict[str, dict[str, float]]]:
@@ -201,7 +255,7 @@ def _by_sign(domain: Domain, captions: CaptionTable, reward_N: Floats) -> dict[s
     return table
 
 
-def _extremes(domain: Domain, captions: CaptionTable, raw_N: Floats, reward_N: Floats, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _examples(domain: Domain, captions: CaptionTable, raw_N: Floats, reward_N: Floats, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
     return [
         {
             "caption": captions.texts[row],

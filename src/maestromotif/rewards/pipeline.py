@@ -1,4 +1,4 @@
-"""From a reward model's raw output to the reward of training: normalise, threshold, scale (and, per game, discount).
+"""From a reward model's raw output to the reward of training: normalise, threshold, contrast, scale (and, per game, discount).
 
 Pure functions over arrays; ``_N`` is any number of transitions. ``RewardTable`` does the same for one transition at a
 time, with the constants that were fitted over the distinct captions of the interactions.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["Shaping", "Threshold", "count_factors", "fit_shaping", "shape"]
 
 Floats = NDArray[np.float64]
-Threshold = Literal["soft", "hard"]
+Threshold = Literal["soft", "hard", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,10 @@ class Shaping:
     """The constants of one skill's pipeline.
 
     Attributes:
-        mean, std: of the raw reward over distinct captions.
+        mean, std: of the raw reward over distinct captions; 0 and 1 where rewards are not normalised.
         cut: the threshold, in normalised units.
-        threshold: ``"hard"`` keeps what lies above the cut as it is; ``"soft"`` keeps what it exceeds the cut by.
+        threshold: ``"hard"`` keeps what lies above the cut as it is; ``"soft"`` keeps what it exceeds the cut by; ``"off"`` keeps
+            everything, also what is negative.
         contrast: 1.0 changes nothing; larger values shrink what is small beside ``top``.
         top: the largest reward after the threshold over distinct captions; 0 if there is none.
         clip: largest reward before scaling.
@@ -45,11 +46,11 @@ class Shaping:
     def one(self, raw: float) -> float:
         """The slow and obvious way, for one raw reward."""
         value = (raw - self.mean) / self.std
-        if value <= self.cut:
+        if value <= self.cut and self.threshold != "off":
             return 0.0
         if self.threshold == "soft":
             value -= self.cut
-        # A hard threshold with a cut below zero lets negative rewards through; contrast has no meaning for them.
+        # No threshold, or a hard one with a cut below zero, lets negative rewards through; contrast has no meaning for them.
         if self.contrast != 1.0 and value > 0.0 and self.top > 0.0:
             value *= float((value / self.top) ** (self.contrast - 1.0))
         return max(-self.clip, min(self.clip, value)) * self.scale
@@ -63,18 +64,20 @@ def fit_shaping(
     clip: float = 10.0,
     scale: float = 0.1,
     least_raw: float = -math.inf,
+    normalise: bool = True,
 ) -> Shaping:
     """Constants from the raw rewards of the distinct captions, each counting once (paper, section on reward shaping).
 
     Args:
         least_raw: the cut is not below this raw reward, wherever the quantile lies.
+        normalise: whether mean and standard deviation are taken out; if not, ``clip`` is in raw units.
     """
-    mean, std = float(np.mean(raw_N)), float(np.std(raw_N))
+    mean, std = (float(np.mean(raw_N)), float(np.std(raw_N))) if normalise else (0.0, 1.0)
     if not std > 1e-8:
         std = 1.0  # a constant reward: everything becomes zero under the threshold
     normalised_N = (raw_N - mean) / std
     cut = max(float(np.quantile(normalised_N, quantile)), (least_raw - mean) / std)
-    above_N = normalised_N[normalised_N > cut]
+    above_N = normalised_N if threshold == "off" else normalised_N[normalised_N > cut]
     top = float(above_N.max()) if len(above_N) else 0.0
     if threshold == "soft" and len(above_N):
         top -= cut
@@ -85,7 +88,7 @@ def fit_shaping(
 def shape(raw_N: Floats, shaping: Shaping) -> Floats:
     """Rewards from raw ones, float64 ``[N]``; the vectorised twin of ``Shaping.one``."""
     value_N = (raw_N - shaping.mean) / shaping.std
-    kept_N = value_N > shaping.cut
+    kept_N = (value_N > shaping.cut) | (shaping.threshold == "off")
     if shaping.threshold == "soft":
         value_N = value_N - shaping.cut
     if shaping.contrast != 1.0 and shaping.top > 0.0:

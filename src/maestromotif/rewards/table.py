@@ -1,4 +1,7 @@
-"""Rewards of transitions by key, for the training loop: numpy only, each distinct reward input computed once."""
+"""Rewards of transitions by key, for the training loop: numpy alone, each distinct reward input computed once.
+
+The encoder 'sentence' is the exception: at the first message that no interaction had, its model and torch are loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
 from maestromotif.rewards.discount import CountDiscount, Window
-from maestromotif.rewards.features import FEATURE_VERSION, feature_hashes
+from maestromotif.rewards.encoders import Reader
+from maestromotif.rewards.features import FEATURE_VERSION
 from maestromotif.rewards.model import RewardModel, read_card, reward_paths
-from maestromotif.rewards.pipeline import Shaping
+from maestromotif.rewards.pipeline import Shaping, shape
 from maestromotif.skills import SkillSet
-from maestromotif.types import RewardInput
+from maestromotif.types import RewardInput, int64_key
 
 __all__ = ["RewardTable"]
 
@@ -44,17 +49,17 @@ class RewardTable:
         self.skills = tuple(skills)
         self._models = tuple(zip(models, shapings, strict=True))
         self._discount = (window, exponent, kind)
-        self._known: dict[int, list[float]] = {}
         self._nothing = [0.0] * len(self.skills)
-        # Models that were fitted together know the same features; then one dictionary serves all.
-        shared: list[tuple[RewardModel, dict[int, int]]] = []
-        self._rows: list[int] = []
+        # Models that were fitted together read alike; then each input is read once for all.
+        self._readers: list[Reader] = []
+        self._reader_of: list[int] = []
         for model in models:
-            place = next((place for place, (other, _) in enumerate(shared) if np.array_equal(other.buckets, model.buckets)), len(shared))
-            if place == len(shared):
-                shared.append((model, {bucket: row for row, bucket in enumerate(model.buckets.tolist())}))
-            self._rows.append(place)
-        self._dictionaries = [rows for _, rows in shared]
+            place = next((place for place, other in enumerate(self._readers) if other.same(model.reader)), len(self._readers))
+            if place == len(self._readers):
+                self._readers.append(model.reader)
+            self._reader_of.append(place)
+        self._seen = self._precomputed()
+        self._known = dict(self._seen)
 
     @classmethod
     def load(cls, folder: Path, domain: Domain, skills: SkillSet) -> RewardTable:
@@ -66,14 +71,14 @@ class RewardTable:
         models, shapings = [], []
         discount: tuple[int, float, Window] = (20, 3.0, "steps")
         for skill in skills.ids:
-            weights, card_path = reward_paths(folder, skill)
+            card_path = reward_paths(folder, skill)[1]
             card = read_card(folder, skill)
             _check(card, card_path, domain, skill)
             try:
                 shapings.append(Shaping(**card["shaping"]))
                 given = card["discount"]
                 discount = (int(given["window"]), float(given["exponent"]), given["kind"])
-                models.append(RewardModel.load(weights, str(card["sha256"])))
+                models.append(RewardModel.load(folder, skill, card))
             except (KeyError, TypeError, ValueError) as error:
                 raise ArtifactError(f"{card_path} is damaged ({error!r})", "Delete it and run `maestromotif reward`") from error
         return cls(skills.ids, models, shapings, *discount)
@@ -85,27 +90,63 @@ class RewardTable:
             key: ``DomainEnv.reward_key``.
             make_input: called only when the key is new.
         """
+        key = int64_key(key)
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _MOST_ENTRIES:
-                self._known.clear()
-            found = self._compute(make_input())
-            # Most transitions earn nothing for any skill: they share one list.
-            self._known[key] = found if any(found) else self._nothing
+            if len(self._known) >= len(self._seen) + _MOST_ENTRIES:
+                self._known = dict(self._seen)
+            found = self._known[key] = self._row(self._shaped(self.raws([make_input()]))[0])
         return found
+
+    def batch(self, keys_N: NDArray[np.int64], make_input: Callable[[int], RewardInput]) -> NDArray[np.float64]:
+        """Rewards of many transitions at once, float64 ``[N, K]``, as ``rewards`` gives them one by one.
+
+        Args:
+            keys_N: their reward keys.
+            make_input: the input of a transition by its number; called once for each key that is new.
+        """
+        distinct, first, inverse = np.unique(keys_N, return_index=True, return_inverse=True)
+        rewards_DK = np.zeros((len(distinct), len(self.skills)))
+        new = []
+        for place, key in enumerate(distinct.tolist()):
+            found = self._known.get(key)
+            if found is None:
+                new.append(place)
+            else:
+                rewards_DK[place] = found
+        if new:
+            rewards_DK[new] = self._shaped(self.raws([make_input(number) for number in first[new].tolist()]))
+        return rewards_DK[inverse]
 
     def raw(self, given: RewardInput) -> list[float]:
         """The models' raw outputs, before the pipeline."""
-        hashes = feature_hashes(given)
-        known = [np.array([rows[number] for number in hashes if number in rows], np.int64) for rows in self._dictionaries]
-        return [model.raw(known[place]) for (model, _), place in zip(self._models, self._rows, strict=True)]
+        return [float(raw) for raw in self.raws([given])[0]]
+
+    def raws(self, inputs: Sequence[RewardInput]) -> NDArray[np.float64]:
+        """The same for many inputs, float64 ``[N, K]``."""
+        read = [reader.read(inputs) for reader in self._readers]
+        columns = [model.ensemble.raws(read[place]) for (model, _), place in zip(self._models, self._reader_of, strict=True)]
+        return np.stack(columns, axis=1)
 
     def discount(self) -> CountDiscount:
         """A new count discount with the window that the rewards were fitted for; one per game."""
         return CountDiscount(*self._discount)
 
-    def _compute(self, given: RewardInput) -> list[float]:
-        return [shaping.one(raw) for raw, (_, shaping) in zip(self.raw(given), self._models, strict=True)]
+    def _shaped(self, raw_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([shape(raw_NK[:, skill], shaping) for skill, (_, shaping) in enumerate(self._models)], axis=1)
+
+    def _row(self, reward_K: NDArray[np.float64]) -> list[float]:
+        # Most transitions earn nothing for any skill: they share one list.
+        return reward_K.tolist() if reward_K.any() else self._nothing
+
+    def _precomputed(self) -> dict[int, list[float]]:
+        """Rewards of the captions that all models were stored with; empty if one was stored with none."""
+        seen = [model.seen for model, _ in self._models]
+        first = seen[0] if seen else None
+        if first is None or not all(one is not None and np.array_equal(one.keys, first.keys) for one in seen):
+            return {}
+        reward_NK = self._shaped(np.stack([one.raw for one in seen if one is not None], axis=1))
+        return {key: self._row(reward_K) for key, reward_K in zip(first.keys.tolist(), reward_NK, strict=True)}
 
 
 def _check(card: dict[str, object], path: Path, domain: Domain, skill: str) -> None:
