@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from maestromotif.domains.contract import ACTION_MASK, Bag, ObservationSpec
+from maestromotif.domains.contract import ACTION_MASK, Bag, Grid, ObservationSpec
 from maestromotif.rl.actors import TorchActor, can_fuse, make_actor
 from maestromotif.rl.config import NetworkConfig
 from maestromotif.rl.fused import FusedActor
@@ -132,3 +132,27 @@ def test_the_compiled_network_is_used_where_it_fits(values: dict[str, str], fits
         policy = SkillPolicy(SPEC, SKILLS, config)
         weights = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
         assert type(make_actor(SPEC, SKILLS, config.model_dump(), weights)) is (FusedActor if fits else TorchActor)
+
+
+@pytest.mark.parametrize("conditioning", ["onehot", "separate", "hypernetwork"])
+@pytest.mark.parametrize("network", ["light", "reference"])
+def test_acting_in_bfloat16_is_near_float32(network: str, conditioning: str) -> None:
+    texts = {"message": 32} if network == "reference" else {}
+    spec = ObservationSpec({}, dense=6, actions=7, grids={"glyphs": Grid(9, 9, 50)}, texts=texts)
+    config = NetworkConfig(network=network, conditioning=conditioning, features=24, hidden=20, core="lstm")
+    policy = SkillPolicy(spec, SKILLS, config, seed=1)
+    weights = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
+    rng = np.random.default_rng(0)
+    weights["head"] += rng.standard_normal(weights["head"].shape).astype(np.float32) / 7
+    observation = spec.allocate(GAMES)
+    for name, array in observation.items():
+        array[...] = 1 if name == ACTION_MASK else rng.standard_normal(array.shape) if name == "dense" else rng.integers(0, 50, array.shape)
+    noise = np.log(rng.exponential(size=(GAMES, spec.actions))).astype(np.float32)
+    given = {"observation": observation, "skill": rng.integers(0, len(SKILLS), GAMES), "noise": noise}
+    width = policy.initial(1).shape[1]
+    exact, rough = (act(make_actor(spec, SKILLS, config.model_dump(), weights, bfloat16=low), width, given) for low in (False, True))
+    same = exact["action"] == rough["action"]
+    assert same.mean() > 0.9
+    assert np.any(exact["memory"] != rough["memory"])
+    for name in ("memory", "log_prob", "value"):
+        np.testing.assert_allclose(rough[name][same], exact[name][same], rtol=0.05, atol=0.05)

@@ -106,6 +106,7 @@ class ActingSpec:
         sets: rollouts kept at the same time.
         flow: returns flow from call to call, but not from episode to episode: where a call is over together with its episode, the
             episode was cut.
+        bfloat16: torch makes the network's large products in this type.
     """
 
     skills: tuple[str, ...]
@@ -116,6 +117,7 @@ class ActingSpec:
     chunk: int
     sets: int
     flow: bool
+    bfloat16: bool
 
     def layout(self, spec: ObservationSpec, num_games: int) -> Layout:
         """Shape and type of every array of ``ActingArrays``, by a path of names."""

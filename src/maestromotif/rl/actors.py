@@ -38,21 +38,26 @@ def make_actor(
     network: Mapping[str, Any],
     weights: Mapping[str, Floats],
     device: str = "cpu",
+    bfloat16: bool = False,
 ) -> Actor:
     """The fastest actor for a network on a device.
 
     Args:
         network: values of a ``NetworkConfig``.
         weights: by the names of ``SkillPolicy.state_dict()``; ``load`` reads them anew.
+        bfloat16: make the large products in this type, where torch makes them.
     """
     if device == "cpu" and can_fuse(network):
         from maestromotif.rl.fused import FusedActor
 
         return FusedActor(spec, weights)
+    import torch
+
     from maestromotif.rl.config import NetworkConfig
     from maestromotif.rl.networks import SkillPolicy
 
-    return TorchActor(SkillPolicy(spec, skills, NetworkConfig(**network)).to(device), weights)
+    policy = SkillPolicy(spec, skills, NetworkConfig(**network)).to(device)
+    return TorchActor(policy.act_in(torch.bfloat16) if bfloat16 else policy, weights)
 
 
 class TorchActor:

@@ -141,7 +141,8 @@ class TrainConfig(NetworkConfig):
         default="auto", description='Correct returns for weights that have changed since acting; "auto": by more than one update.'
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description='Of the products while learning; "auto": bfloat16 on a GPU that has it.'
+        default="auto",
+        description='Of the products; "auto": bfloat16 on a GPU that has it, and for larger networks on a processor that has it.',
     )
     compile: bool = Field(default=False, description="Use torch.compile for learning; pays on a GPU only.")
     device: str = Field(default="cpu", min_length=1, description='"cpu", "cuda", "cuda:1" ... for the network.')

@@ -72,21 +72,29 @@ def lstm_sequence(inputs: Tensor, memory: Tensor, keep: Tensor, weight: Tensor, 
 
 
 class _Back:
-    """The recurrent product at every step, with one set of weights."""
+    """The recurrent product at every step, with one set of weights; in the precision of autocast, where that is on."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self._weight, self._transposed, self._bias = weight, weight.t(), bias
+        kind = weight.device.type
+        self._low = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        self._weight = weight if self._low is None else weight.to(self._low)
+        self._transposed, self._bias = self._weight.t(), bias
 
     def forward(self, step: int, held: Tensor, out: Tensor) -> None:
-        torch.addmm(self._bias, held, self._transposed, out=out)
+        if self._low is None:
+            torch.addmm(self._bias, held, self._transposed, out=out)
+        else:
+            torch.add(held.to(self._low) @ self._transposed, self._bias, out=out)
 
     def backward(self, step: int, gradient: Tensor) -> Tensor:
-        return gradient @ self._weight
+        return gradient @ self._weight if self._low is None else (gradient.to(self._low) @ self._weight).to(gradient.dtype)
 
     def weight_gradients(self, gradient: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
         """From all steps, ``[T, N, G]`` and ``[T, N, H]``."""
-        flat = gradient.flatten(0, 1)
-        return flat.t() @ held.flatten(0, 1), flat.sum(0)
+        flat, held = gradient.flatten(0, 1), held.flatten(0, 1)
+        if self._low is None:
+            return flat.t() @ held, flat.sum(0)
+        return (flat.to(self._low).t() @ held.to(self._low)).to(flat.dtype), flat.sum(0)
 
 
 class _GroupedBack(_Back):

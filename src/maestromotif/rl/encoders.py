@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, pad
 
 from maestromotif.domains.contract import DENSE, Grid, ObservationSpec
+from maestromotif.rl.grouped import linear
 from maestromotif.rl.kernels import bag_sum
 
 __all__ = ["Encoder", "LightEncoder", "ReferenceEncoder", "normal"]
@@ -74,10 +75,10 @@ class LightEncoder(Encoder):
             squares = squares.view(-1, rows, 3, columns, 3).transpose(2, 3)
             found.append(bag_sum(table, squares.reshape(-1, 1)).view(-1, 9 * self._EMBEDDING))
         blocks = found[0] if len(found) == 1 else torch.cat(found, 1)
-        blocks = torch.addmm(self.first_bias, blocks, self.first.t()).relu().view(-1, rows, columns, self._FIRST)
+        blocks = linear(blocks, self.first, self.first_bias, None).relu().view(-1, rows, columns, self._FIRST)
         windows = torch.cat([blocks[:, :-1, :-1], blocks[:, :-1, 1:], blocks[:, 1:, :-1], blocks[:, 1:, 1:]], 3)
-        seen = torch.addmm(self.second_bias, windows.flatten(0, 2), self.second.t()).relu()
-        return torch.addmm(self.last_bias, seen.view(len(blocks), -1), self.last.t())
+        seen = linear(windows.flatten(0, 2), self.second, self.second_bias, None).relu()
+        return linear(seen.view(len(blocks), -1), self.last, self.last_bias, None)
 
 
 class ReferenceEncoder(Encoder):
@@ -122,9 +123,9 @@ class ReferenceEncoder(Encoder):
                 table[0] = 0
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        total = torch.addmm(self.last_bias, self._see(observation), self.image_last.t())
+        total = linear(self._see(observation), self.image_last, self.last_bias, None)
         for name, weight in self.text_last.items():
-            total = torch.addmm(total, self._read(name, observation[name]), weight.t())
+            total = linear(self._read(name, observation[name]), weight, total, None)
         if self.statistics is not None and self.statistics_last is not None:
             statistics = torch.relu(observation[DENSE] @ self.statistics.t())
             total = torch.addmm(total, statistics, self.statistics_last.t())
@@ -136,14 +137,15 @@ class ReferenceEncoder(Encoder):
         ]
         image = torch.cat(parts, 1).view(-1, self.height, self.width, len(parts) * parts[0].shape[1]).permute(0, 3, 1, 2)
         for place, (weight, bias) in enumerate(zip(self.image, self.image_biases, strict=True)):
-            image = conv2d(image, weight, bias, stride=2 if place == 1 else 1, padding=1).relu()
+            image = conv2d(image.to(weight.dtype), weight, bias.to(weight.dtype), stride=2 if place == 1 else 1, padding=1).relu()
         return image.flatten(1)
 
     def _read(self, name: str, text: Tensor) -> Tensor:
         # Padding is letter 0, whose row is zero.
         image = bag_sum(self.letters[name], text.reshape(-1, 1).int()).view(len(text), 1, -1, self._EMBEDDING).permute(0, 3, 1, 2)
         for place, span in enumerate(self._SPANS):
-            image = conv2d(image, self.text[f"{name}_{place}"], self.text_biases[f"{name}_{place}"], padding=(0, span // 2)).relu()
+            weight, bias = self.text[f"{name}_{place}"], self.text_biases[f"{name}_{place}"]
+            image = conv2d(image.to(weight.dtype), weight, bias.to(weight.dtype), padding=(0, span // 2)).relu()
             image = max_pool2d(image, (1, 3), ceil_mode=True)
         return image.flatten(1)
 

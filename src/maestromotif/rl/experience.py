@@ -19,6 +19,7 @@ from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.config import SettledConfig, TrainConfig
 from maestromotif.rl.learner import Rollout
 from maestromotif.rl.networks import SkillPolicy
+from maestromotif.rl.precision import wants_bfloat16
 from maestromotif.rl.resume import ActionLog, Played, fingerprints
 from maestromotif.rl.vector import Acting, Games
 
@@ -39,6 +40,7 @@ def prepare_acting(policy: SkillPolicy, config: SettledConfig, num_games: int) -
         chunk=config.chunk,
         sets=2 if config.overlap else 1,
         flow=config.returns == "flow",
+        bfloat16=wants_bfloat16(config, policy.device),
     )
     layout = spec.layout(policy.spec, num_games)
     buffer = SharedBuffer(room(layout))
@@ -81,7 +83,7 @@ class Experience:
         self.seconds = {"environment": 0.0, "inference": 0.0}
         self.sync()
         if not acting.by_workers:
-            actor = make_actor(policy.spec, policy.skills, acting.spec.network, self.arrays.weights, config.device)
+            actor = make_actor(policy.spec, policy.skills, acting.spec.network, self.arrays.weights, config.device, acting.spec.bfloat16)
             self._collector = Collector(games, actor, self.arrays, acting.spec)
             self.seconds = self._collector.seconds
 

@@ -76,6 +76,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, rows: Rows | None) -> T
         ``[N, O]``.
     """
     if weight.dim() == 2:
+        if weight.dtype != bias.dtype:  # a network that was made to act in another precision
+            return torch.add(inputs.to(weight.dtype) @ weight.t(), bias)
         return torch.addmm(bias, inputs, weight.t())
     assert rows is not None, "weights of several skills need to know which row is whose"
     # With automatic mixed precision the inputs may come in another type.

@@ -17,6 +17,7 @@ from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.networks import SkillPolicy
+from maestromotif.rl.precision import wants_bfloat16
 from maestromotif.rl.returns import advantages, moments, standardise, vtrace
 from maestromotif.types import EndCause
 
@@ -110,7 +111,7 @@ class Learner:
         self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=fused)
         self._padded = [(policy.get_parameter(name), size) for name, size in policy.padded()]
         self._sequence: Sequence = _Compiled(policy) if config.compile else policy.sequence
-        self._autocast = torch.autocast(policy.device.type, torch.bfloat16, enabled=_wants_bfloat16(config.precision, policy.device))
+        self._autocast = torch.autocast(policy.device.type, torch.bfloat16, enabled=wants_bfloat16(config, policy.device))
 
     def update(self, rollout: Rollout, progress: float, age: int = 0) -> dict[str, float]:
         """Learn from one rollout.
@@ -247,12 +248,6 @@ class Learner:
 
     def _normalise(self, value: Tensor, skill: Tensor) -> Tensor:
         return (value - self.policy.value_mean[skill]) / self.policy.value_scale[skill]
-
-
-def _wants_bfloat16(precision: str, device: torch.device) -> bool:
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return precision == "bfloat16"
 
 
 class _Compiled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ from maestromotif.rl.kernels import bag_sum
 __all__ = ["SkillPolicy", "spec_from_json", "spec_to_json"]
 
 _FORBIDDEN = -1e9
+_EMBEDS = re.compile(r"\.(embeddings|letters|statistics|statistics_last)\b")
 _ENCODERS: Mapping[str, type[LightEncoder | ReferenceEncoder]] = {"light": LightEncoder, "reference": ReferenceEncoder}
 _GATES = {"gru": 3, "lstm": 4, "ff": 1}
 
@@ -168,6 +170,14 @@ class SkillPolicy(nn.Module):
             whose = skill if self.core_back.dim() == 3 else None
             core = run(core.view(count, steps, -1), memory, keep, self.core_back, self.core_back_bias, whose).reshape(steps * count, -1)
         return self._heads(features, core, flat, skills, rows, made)
+
+    def act_in(self, dtype: torch.dtype) -> Self:
+        """Make the weights of the large products this type; what comes in and goes out, and all else, stays float32. Only for acting."""
+        for name, parameter in self.named_parameters():
+            large = (name in ("core_in", "core_back") and parameter.dim() == 2) or (name.startswith("encoders.") and parameter.dim() > 1)
+            if large and not _EMBEDS.search(name):
+                parameter.requires_grad_(False).data = parameter.data.to(dtype)
+        return self
 
     def to_reward_units(self, value: Tensor, skill: Tensor) -> Tensor:
         """Normalised values of skills, in units of reward."""

@@ -152,7 +152,7 @@ class _Worker:
         buffer = SharedBuffer(acting["size"], acting["fd"])
         games = slice(*mine["games"])
         views = ActingArrays.over(buffer.memory, described.layout(observed, self._spec.num_games)).part(games)
-        actor = make_actor(observed, described.skills, described.network, views.weights)
+        actor = make_actor(observed, described.skills, described.network, views.weights, bfloat16=described.bfloat16)
         return Collector(_Here(part, self._arrays.part(mine["part"], games)), actor, views, described)
 
 
