@@ -12,7 +12,6 @@ from rich.console import Console
 
 from maestromotif.errors import ConfigError
 from maestromotif.feedback.annotators.options import AnnotatorOptions, read_options
-from maestromotif.feedback.human import terminal
 from maestromotif.feedback.human.sitting import Sitting
 from maestromotif.feedback.human.web import Desk
 from maestromotif.feedback.journal import Journal
@@ -25,6 +24,8 @@ __all__ = ["HumanAnnotator"]
 
 class HumanAnnotator:
     """Asks a person. Verdicts are kept by skill text and pair, and are never asked for again, whatever else changes."""
+
+    costly = True  # see ``Annotator``
 
     class Options(AnnotatorOptions):
         where: Literal["terminal", "web"] = Field(default="terminal", description="In the terminal, or on a page in the browser.")
@@ -51,6 +52,9 @@ class HumanAnnotator:
         yield from sitting.take()
         if sitting.pair is None:
             return
+        # Imported here, since not every system has such terminals.
+        from maestromotif.feedback.human import terminal
+
         with self._aside():
             for _ in self._open_desk().decide(sitting) if self._options.where == "web" else terminal.decide(sitting):
                 yield from sitting.take()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from maestromotif.feedback.journal import Journal
@@ -48,9 +49,11 @@ class Sitting:
         self._clock = clock
         known = journal.open()
         answered = [(pair, known[pair.id]) for pair in pairs if pair.id in known]
-        self._fresh = [Judgement(pair, answer.verdict, answer.target, answer.reason) for pair, answer in answered]
+        # Filled and emptied by different threads, where a page is used.
+        self._fresh = deque(Judgement(pair, answer.verdict, answer.target, answer.reason) for pair, answer in answered)
         self._pairs = [pair for pair in pairs if pair.id not in known]
-        self._earlier = len(answered)
+        # The stage hands over only what it does not know itself, so all that was decided about this text counts as done.
+        self._earlier = len(known)
         self._place = 0
         self._spent, self._decided = 0.0, 0
         self._since = clock()
@@ -122,12 +125,11 @@ class Sitting:
 
     def take(self) -> list[Judgement]:
         """Judgements since the last call, in order."""
-        taken, self._fresh = self._fresh, []
-        return taken
+        return [self._fresh.popleft() for _ in range(len(self._fresh))]
 
     def _keep(self, judgements: list[Judgement]) -> None:
         self._journal.append(judgements)
-        self._fresh += judgements
+        self._fresh.extend(judgements)
 
     def _swapped(self, pair: Pair) -> bool:
         return hashlib.sha256(f"{self._seed}/{pair.id}".encode()).digest()[0] % 2 == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import termios
+import tty
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
-import typer
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -28,27 +31,39 @@ def decide(sitting: Sitting, console: Console | None = None) -> Iterator[None]:
     """
     console = console or Console(file=sys.stdout)
     keys = console.is_terminal and sys.stdin.isatty()
-    while sitting.pair is not None:
-        if keys:
-            console.clear()
-        console.print(_screen(sitting, console.width, keys))
-        for key in _pressed(keys):
-            if key == "q":
-                raise KeyboardInterrupt
-            if sitting.press(key):
-                yield
-            elif not keys:
-                console.print(f"{key!r} is none of {', '.join(KEYS)}", markup=False, highlight=False)
+    with _keys_at_once() if keys else nullcontext():
+        while sitting.pair is not None:
+            if keys:
+                console.clear()
+            console.print(_screen(sitting, console.width, keys))
+            for key in _pressed(keys):
+                if key == "q":
+                    raise KeyboardInterrupt
+                if sitting.press(key):
+                    yield
+                elif not keys:
+                    console.print(f"{key!r} is none of {', '.join(KEYS)}", markup=False, highlight=False)
+
+
+@contextmanager
+def _keys_at_once() -> Iterator[None]:
+    """The terminal hands over each key as it is typed, unseen; what is typed while the screen is drawn is not lost."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor, termios.TCSADRAIN)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _pressed(keys: bool) -> str:
-    """What was typed: keys that came at once, or the first letter of a line."""
+    """What was typed: keys that came at once, or the first letter of a line; "q" where the input has ended."""
     if not keys:
         line = sys.stdin.readline()
         return (line.strip().lower() or " ")[0] if line else "q"
-    try:
-        typed = typer.getchar()
-    except EOFError:
+    typed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
+    if not typed or typed == "\x04":
         return "q"
     # An arrow or function key is a sequence of characters that mean nothing here.
     return "" if typed.startswith("\x1b") else typed.lower()

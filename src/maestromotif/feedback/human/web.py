@@ -76,7 +76,7 @@ class Desk:
                     if self._failure is not None:
                         raise self._failure
                     stopped, over = self._state == "stopped", sitting.pair is None
-                    yield
+                yield
                 if stopped:
                     raise KeyboardInterrupt
                 if over:
