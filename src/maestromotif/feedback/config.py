@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,7 +30,14 @@ class AnnotateConfig(BaseModel):
         "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator itself; see docs/feedback.md.")
-    pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill.")
+    pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill; with active pairing, at most.")
+    pairing: Literal["auto", "uniform", "active"] = Field(
+        default="auto",
+        description="How pairs are chosen. 'uniform': all beforehand; 'active': in batches, those from which most would be learnt after "
+        "the answers so far; 'auto': active where each answer costs something, as with 'chat' and 'human'.",
+    )
+    stop: bool = Field(default=True, description="Whether active pairing ends when agreement with held-out answers no longer rises.")
+    min_pairs: int = Field(default=400, ge=1, description="Pairs that active pairing asks about before it may end.")
     concurrency: int = Field(default=8, ge=1, le=256, description="Calls of the model at the same time (annotator 'chat').")
     temperature: float = Field(default=0.1, ge=0, le=2, description="Sampling temperature of the model.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus of the model's sampling.")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.feedback.tables import CaptionTable
+from maestromotif.skills import Skill
 from maestromotif.types import Caption, Pair
 
-__all__ = ["caption_digest", "make_pair", "sample_rows"]
+__all__ = ["Question", "caption_digest", "make_pair", "pairs_of_keys", "pairs_of_rows", "sample_rows", "skill_rng"]
+
+# A pair with the keys of its first and second caption.
+Question = tuple[Pair, int, int]
 
 # Shares of pairs whose first member is drawn: uniformly, by pattern of signs, by a single sign that says something.
 _UNIFORM, _PATTERN, _SIGN = 0.4, 0.3, 0.3
@@ -35,6 +39,31 @@ def caption_digest(caption: Caption) -> str:
     """Hash of all that a caption says."""
     content = repr((caption.text, caption.reward_input.message, tuple(map(int, caption.reward_input.signs))))
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def skill_rng(skill: Skill, seed: int) -> np.random.Generator:
+    """A generator for a skill that does not depend on the other skills."""
+    return np.random.default_rng([seed % 2**63, int.from_bytes(hashlib.sha256(skill.id.encode()).digest()[:8], "big")])
+
+
+def pairs_of_keys(captions: CaptionTable, keys_P: Iterable[Sequence[int]]) -> list[Question]:
+    """As ``pairs_of_rows``, for the captions with these keys."""
+    row_of = captions.rows()
+    rows = [[row_of[int(one)], row_of[int(other)]] for one, other in keys_P]
+    return pairs_of_rows(captions, np.array(rows, np.int64).reshape(-1, 2))
+
+
+def pairs_of_rows(captions: CaptionTable, rows: NDArray[np.int64]) -> list[Question]:
+    """Questions about pairs of these rows (int64 ``[P, 2]``); the same pair only once."""
+    used = {row: captions.caption(row) for row in np.unique(rows).tolist()}
+    digests = {row: caption_digest(caption) for row, caption in used.items()}
+    questions: dict[str, Question] = {}
+    for one, other in rows.tolist():
+        first, second = used[one], used[other]
+        pair = make_pair(first, second, (digests[one], digests[other]))
+        keys = int(captions.keys[one]), int(captions.keys[other])
+        questions[pair.id] = (pair, *(keys if pair.first is first else keys[::-1]))
+    return list(questions.values())
 
 
 def sample_rows(table: CaptionTable, num_pairs: int, rng: np.random.Generator) -> NDArray[np.int64]:

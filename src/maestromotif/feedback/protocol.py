@@ -80,7 +80,10 @@ class AnnotatorContext:
 
 @runtime_checkable
 class Annotator(Protocol):
-    """Compares captions. Made once for all skills."""
+    """Compares captions. Made once for all skills.
+
+    One whose every answer costs time or money says so with an attribute ``costly = True``; then pairs are chosen with more care.
+    """
 
     @property
     def id(self) -> str:
