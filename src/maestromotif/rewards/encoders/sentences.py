@@ -67,7 +67,7 @@ class SentenceReader:
         """
         messages = list(dict.fromkeys(given.message.strip() for given in inputs))
         vectors = self._vectors([message for message in messages if message])
-        size = next((len(vector) for vector in vectors.values()), None) or self._encoder().get_sentence_embedding_dimension()
+        size = len(next(iter(vectors.values()))) if vectors else self._embed(["a"]).shape[1]
         nothing = np.zeros(size, np.float32)
         found = np.stack([vectors.get(given.message.strip(), nothing) for given in inputs]) if inputs else np.zeros((0, size), np.float32)
         return Dense(np.concatenate([found, one_hot(inputs, self.sign_sizes)], axis=1))
