@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maestromotif.feedback.verdicts import parse_verdict
+from maestromotif.feedback.verdicts import first_probability, is_refusal, parse_verdict
+from maestromotif.llm import Token
 from maestromotif.types import Verdict
 
 FIRST, SECOND, TIE, UNPARSED = Verdict.FIRST, Verdict.SECOND, Verdict.TIE, Verdict.UNPARSED
@@ -32,6 +35,20 @@ FIRST, SECOND, TIE, UNPARSED = Verdict.FIRST, Verdict.SECOND, Verdict.TIE, Verdi
         ("VERDICT: 2\nNo, wait.\nVERDICT: 1", FIRST),
         ("<think>VERDICT: 2</think>VERDICT: 1", FIRST),
         ("The preference is clear.\n2", SECOND),
+        ('{"reason": "The verdict: 2 would be wrong.", "verdict": "1"}', FIRST),
+        ('{"verdict": 2, "reason": "It kills the newt."}', SECOND),
+        ('Sure.\n```json\n{\n  "reason": "so {it} is",\n  "Verdict": "NONE"\n}\n```\nI hope this helps.', TIE),
+        ('{"verdict": "1"} no, {"verdict": "2"}', SECOND),
+        ('{"reason": "cut short', UNPARSED),
+        ('{"verdict": null}', UNPARSED),
+        ('{"verdict": "1 or 2"}', UNPARSED),
+        ("VERDICT 1", FIRST),
+        ("VERDICT - 2", SECOND),
+        ("VERDICT \u2192 2", SECOND),
+        ("Verdict [1]", FIRST),
+        ("Verdict: I prefer caption 2.", SECOND),
+        ("Verdict: Caption 1 wins!", FIRST),
+        ("VERDICT: \u201c1\u201d", FIRST),
         ("VERDICT: 1 or 2", UNPARSED),
         ("VERDICT: not 1", UNPARSED),
         ("VERDICT: -1", UNPARSED),
@@ -81,3 +98,51 @@ def test_prose_without_a_choice_is_never_decided(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_gives_some_verdict(text: str) -> None:
     assert isinstance(parse_verdict(text), Verdict)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I cannot compare these captions.",
+        "As an AI language model, I have no preferences.",
+        "This goes against our content policy.",
+        "<think>Hm.</think>I won\u2019t do this.",
+    ],
+)
+def test_refusals(text: str) -> None:
+    assert is_refusal(text)
+    assert parse_verdict(text) is UNPARSED
+
+
+@pytest.mark.parametrize("text", ["", "Both show a corridor.", "Caption 1 is fine. " * 30 + "I can't say more.", "It is sorry work."])
+def test_other_texts_are_no_refusals(text: str) -> None:
+    assert not is_refusal(text)
+
+
+def tail(*texts: str, **logprobs: float) -> list[Token]:
+    """Tokens of which the second has these alternatives."""
+    return [Token(text, logprobs if place == 1 else {text: 0.0}) for place, text in enumerate(texts)]
+
+
+def test_probabilities_of_the_verdict() -> None:
+    even = {"1": math.log(0.6), "2": math.log(0.2), "NONE": math.log(0.1), "x": math.log(0.1)}
+    assert first_probability(tail(": ", "1", ".", **even), FIRST) == pytest.approx((0.6 + 0.05) / 0.9)
+    assert first_probability(tail(": ", "2", '"}', **even), SECOND) == pytest.approx((0.6 + 0.05) / 0.9)
+    assert first_probability(tail(": ", "N", "ONE", N=0.0), TIE) == 0.5
+    assert first_probability([*tail(": ", "N", "O", N=0.0), Token("N", {"1": 0.0}), Token("E", {})], TIE) == 0.5
+
+
+def test_no_probability_where_the_token_is_not_that_of_the_verdict() -> None:
+    assert first_probability([], FIRST) is None
+    assert first_probability(tail("a", "b"), FIRST) is None
+    assert first_probability(tail("a", "1", **{"1": 0.0}), SECOND) is None
+
+
+@given(st.floats(-20, 0), st.floats(-20, 0), st.floats(-20, 0))
+def test_probabilities_are_mirrored_when_the_sides_are(one: float, two: float, none: float) -> None:
+    straight = first_probability(tail("", "1", **{"1": one, "2": two, "NONE": none}), FIRST)
+    mirrored = first_probability(tail("", "2", **{"1": two, "2": one, "NONE": none}), SECOND)
+    assert straight is not None
+    assert mirrored is not None
+    assert straight + mirrored == pytest.approx(1)

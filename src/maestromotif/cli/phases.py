@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maestromotif.cli.calls import print_annotation
 from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
 
 __all__ = ["register"]
@@ -26,6 +27,7 @@ def annotate(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRu
         _dry_run(folder, "annotate", settings)
     else:
         _phase(folder, "annotate", again, settings)
+        print_annotation(open_project(folder, settings))
 
 
 def reward(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:

@@ -6,6 +6,8 @@ The server speaks chat-completions and can be told to refuse, stall or talk nons
 from __future__ import annotations
 
 import json
+import subprocess  # of this very package, with the same interpreter
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +15,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+
 from maestromotif.llm.chat import ChatReply, ChatRequest
 
-__all__ = ["Answer", "ChatServer", "ScriptedChat", "completion"]
+__all__ = ["Answer", "ChatServer", "LoadServer", "ScriptedChat", "completion"]
 
 
 class ScriptedChat:
@@ -99,3 +103,27 @@ class ChatServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class LoadServer:
+    """``llm.loadserver`` in a process of its own. Use as a context manager."""
+
+    def __init__(self, slots: int = 32, latency: float = 0.05, faults: float = 0.0, seed: int = 1) -> None:
+        options = {"slots": slots, "latency": latency, "faults": faults, "seed": seed}
+        self._command = [sys.executable, "-m", "maestromotif.llm.loadserver"]
+        self._command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+
+    def __enter__(self) -> LoadServer:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._root = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self.url = f"{self._root}/v1"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def stats(self) -> dict[str, Any]:
+        """``questions`` and ``requests`` that came, questions ``answered``, ``most_answers`` to one of them, and ``faults`` by kind."""
+        return dict(httpx.get(f"{self._root}/stats", trust_env=False).json())

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from maestromotif.errors import ChatError
-from maestromotif.llm import ChatReply, ChatRequest
+from maestromotif.llm import CallStore, ChatModel, ChatReply, ChatRequest, Ledger
+from maestromotif.llm.ledger import LEDGER_FILE, Entry
+from maestromotif.llm.store import CHARACTERS_PER_TOKEN, estimated_tokens
 from maestromotif.project import Project
 from maestromotif.skills import SkillSet
 
 __all__ = ["would_ask"]
+
+_SHOWN = 3
+# Tokens of an answer that reasons step by step, where no earlier call tells.
+_GUESSED_ANSWER = 300
 
 
 class _Curious:
@@ -25,6 +33,35 @@ class _Curious:
     def complete(self, request: ChatRequest) -> ChatReply:
         self.first = self.first or request
         raise ChatError("this is a dry run: nothing is asked")
+
+
+class _Counting:
+    """A chat model that answers from the store, counts what is not there, and calls all that a tie. Safe to call from several threads.
+
+    Attributes:
+        kept, open: questions answered in the store, and not.
+        tokens: of the open ones, as characters / 4.
+        first: the first three open ones.
+    """
+
+    def __init__(self, model_id: str, store: CallStore) -> None:
+        self.id = model_id
+        self.kept = self.open = self.tokens = 0
+        self.first: list[ChatRequest] = []
+        self._store = store
+        self._lock = threading.Lock()
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        reply = self._store.get(self.id, request)
+        with self._lock:
+            if reply is not None:
+                self.kept += 1
+                return reply
+            self.open += 1
+            self.tokens += estimated_tokens(request)
+            if len(self.first) < _SHOWN:
+                self.first.append(request)
+        return ChatReply("VERDICT: NONE")
 
 
 def would_ask(project: Project, stage_id: str) -> Iterator[str]:
@@ -46,10 +83,47 @@ def would_ask(project: Project, stage_id: str) -> Iterator[str]:
     config = project.config.annotate
     if config.annotator == "judge":
         yield f"1 judge for each skill: {skills} questions to {_who(project, 'annotator')}, at most {config.judge_rounds} times each"
+    elif config.annotator == "chat":
+        yield from _comparisons(project)
+        return
     else:
-        each = f"{config.pairs:,} pairs for each of {skills} skills"
-        yield f"{each}: {config.pairs * skills:,} questions to {_who(project, 'annotator')}, twice where a verdict cannot be read"
-    yield from _show(_first_question(lambda chat, out: _annotate(project, chat, out)))
+        yield f"the annotator {config.annotator!r} compares {config.pairs:,} pairs for each of {skills} skills"
+    first = SkillSet(project.skills.skills[:1])
+    yield from _show(_first_question(lambda chat, out: _annotate(project, chat, out, first)))
+
+
+def _comparisons(project: Project) -> Iterator[str]:
+    """How many questions about pairs are open, what they would cost, and the first ones in full."""
+    config, model = project.config.annotate, project.config.annotator
+    chat = _Counting(project.annotator().id, CallStore(project.calls))
+    with tempfile.TemporaryDirectory() as folder:
+        done = project.folder("annotate")
+        for path in (*done.glob("transcript-*.jsonl"), *done.with_name(f"{done.name}.part").glob("transcript-*.jsonl")):
+            shutil.copy(path, folder)
+        _annotate(project, chat, Path(folder), project.skills)
+    each = f"{config.pairs:,} pairs for each of {len(project.skills)} skills"
+    yield f"{each}: {chat.open:,} questions to {_who(project, 'annotator')}, and one more where a verdict cannot be read"
+    if chat.kept:
+        yield f"{chat.kept:,} more are answered in the store already"
+    earlier = [entry for entry in Ledger(project.calls / LEDGER_FILE).entries() if _counts(entry, project)]
+    if earlier:
+        answer = sum(entry.completion_tokens for entry in earlier) / len(earlier)
+        question, how = sum(entry.prompt_tokens for entry in earlier) / len(earlier), f"the mean of {len(earlier):,} earlier calls"
+    else:
+        answer = min(_GUESSED_ANSWER, config.max_tokens)
+        question = chat.tokens / max(1, chat.open)
+        how = f"characters / {CHARACTERS_PER_TOKEN}; answers are guessed at {answer:.0f} tokens each"
+    prompt, completion = chat.open * question, chat.open * answer
+    yield f"about {prompt:,.0f} tokens of questions and {completion:,.0f} of answers ({how})"
+    if model.price_per_million_prompt or model.price_per_million_completion:
+        yield f"about {model.budget.cost(prompt, completion):,.2f} at the prices of maestro.toml"
+    for number, request in enumerate(chat.first, 1):
+        yield f"\nQuestion {number}:"
+        yield from _show(request)
+
+
+def _counts(entry: Entry, project: Project) -> bool:
+    return not entry.cached and entry.outcome != "failed" and entry.purpose.startswith(f"{project.domain.id}/compare/")
 
 
 def _first_question(ask: Callable[[_Curious, Path], None]) -> ChatRequest | None:
@@ -69,12 +143,15 @@ def _write_programs(project: Project, chat: _Curious, out: Path) -> None:
     write_programs(project.domain, project.skills, chat, project.config.program, out, project.seed)
 
 
-def _annotate(project: Project, chat: _Curious, out: Path) -> None:
+def _annotate(project: Project, chat: ChatModel, out: Path, skills: SkillSet) -> None:
     from maestromotif.feedback import annotate
+    from maestromotif.feedback.rounds import load_rounds
 
     captions = project.folder("collect") / "captions.parquet"
-    first = SkillSet(project.skills.skills[:1])
-    annotate(project.domain, first, captions, project.config.annotate, chat, out, project.seed)
+    rounds = load_rounds(project.rounds, project.domain)
+    # Whether active pairing would end sooner only the answers could tell.
+    config = project.config.annotate.model_copy(update={"stop": False})
+    annotate(project.domain, skills, captions, config, chat, out, project.seed, rounds=rounds)
 
 
 def _who(project: Project, role: str) -> str:
@@ -85,6 +162,6 @@ def _who(project: Project, role: str) -> str:
 def _show(request: ChatRequest | None) -> Iterator[str]:
     if request is None:
         return
-    yield f"The first of them, {request.name} (temperature {request.temperature:g}, at most {request.max_tokens:,} tokens):"
+    yield f"{request.name} (temperature {request.temperature:g}, at most {request.max_tokens:,} tokens):"
     for message in request.messages:
         yield f"\n--- {message.role} ---\n{message.content}"
