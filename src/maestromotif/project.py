@@ -29,6 +29,9 @@ _FOLDERS: Mapping[str, str] = {
     "program": "programs",
     "train": "training",
     "evaluate": "evaluation",
+    "policy-captions": "policy-captions",
+    "shift": "shift",
+    "compare": "comparison",
     "report": "report",
 }
 

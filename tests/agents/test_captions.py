@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from maestromotif.agents import Setting
-from maestromotif.agents.captions import keep_policy_captions, read_counts
+from maestromotif.agents.captions import keep_policy_captions
 from maestromotif.errors import ArtifactError
+from maestromotif.feedback.met import read_counts
 from maestromotif.feedback.tables import CaptionTable
 
 

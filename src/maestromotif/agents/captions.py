@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from maestromotif.agents.evaluate import Progress, Setting
 from maestromotif.domains.contract import DomainEnv
-from maestromotif.errors import ArtifactError
 from maestromotif.feedback.interactions import CAPTIONS_FILE
+from maestromotif.feedback.met import write_counts
 from maestromotif.feedback.tables import CaptionTable
-from maestromotif.files import open_atomically
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.episodes import ScheduleSources
 from maestromotif.rl.rollout import NetworkDriver, draw_actions
 from maestromotif.rl.vector import SerialGames
 from maestromotif.types import Caption, int64_key
 
-__all__ = ["COUNTS_FILE", "keep_policy_captions", "read_counts"]
-
-COUNTS_FILE = "skills.parquet"
-_COUNTS = pa.schema([("skill", pa.string()), ("key", pa.int64()), ("count", pa.int64())])
+__all__ = ["keep_policy_captions"]
 
 
 def keep_policy_captions(setting: Setting, out: Path, steps: int, seed: int, progress: Progress, num_games: int = 16) -> dict[str, int]:
@@ -104,26 +98,5 @@ def _write(setting: Setting, out: Path, heard: _Listener) -> dict[str, int]:
         totals[key] += count
     table = CaptionTable.build({key: (caption, totals[key]) for key, caption in heard.captions.items()}, len(setting.domain.sign_specs))
     table.save(out / CAPTIONS_FILE, setting.domain, {"of": "the trained skills"})
-    rows = [(skill, key, count) for (skill, key), count in heard.counts.items()]
-    columns = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(_COUNTS)]
-    with open_atomically(out / COUNTS_FILE) as file:
-        pq.write_table(pa.table(columns, schema=_COUNTS), file, compression="zstd")
-    return {skill: sum(count for name, _, count in rows if name == skill) for skill in setting.skills.ids}
-
-
-def read_counts(folder: Path) -> Mapping[str, Mapping[int, int]]:
-    """For each skill that was called, the transitions in which it met each key.
-
-    Raises:
-        ArtifactError: missing or damaged.
-    """
-    path = folder / COUNTS_FILE
-    try:
-        table = pq.ParquetFile(path).read()
-        columns = [table[name].to_pylist() for name in _COUNTS.names]
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise ArtifactError(f"{path} is missing or damaged ({error})", "Run `maestromotif shift` again") from error
-    found: dict[str, dict[int, int]] = {}
-    for skill, key, count in zip(*columns, strict=True):
-        found.setdefault(skill, {})[key] = count
-    return found
+    write_counts(out, heard.counts)
+    return {skill: sum(count for (name, _), count in heard.counts.items() if name == skill) for skill in setting.skills.ids}

@@ -65,11 +65,12 @@ def run_stages(project: Project, stages: Sequence[Stage], required: Sequence[Sta
         required: stages that must be up to date already.
     """
     from maestromotif.stages.catalogue import solved_stages
+    from maestromotif.stages.insight import requested_stages
     from maestromotif.stages.runner import open_runner
 
     with make_display() as display, open_runner(project, shlex.join(["maestromotif", *sys.argv[1:]]), display) as runner:
         runner.require(required)
         for stage in stages:
             if stage.id == "report":
-                runner.retire(solved_stages(project))
+                runner.retire([*solved_stages(project), *requested_stages(project)])
             runner.run([stage], again)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from maestromotif.project import Project
 from maestromotif.stages.card import Card
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
+from maestromotif.stages.insight import policy_captions_stage, requested_stages
 from maestromotif.stages.stage import OPEN, Stage, Work
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ancestors",
+    "evaluation_setting",
     "evaluation_stages",
     "report_stage",
     "solve_stages",
@@ -130,7 +132,8 @@ def _train(work: Work) -> Mapping[str, Any]:
     return {}
 
 
-def _setting(project: Project) -> Setting:
+def evaluation_setting(project: Project) -> Setting:
+    """Where the trained network, its programs and its rewards lie."""
     from maestromotif.agents import Setting
 
     return Setting(
@@ -147,7 +150,7 @@ def _evaluate(work: Work) -> Mapping[str, Any]:
     from maestromotif.agents import evaluate_skills, evaluate_tasks
 
     project = work.project
-    setting = _setting(project)
+    setting = evaluation_setting(project)
     programs = {task: project.folder(f"task:{task}") / f"{task}.py" for task in _tasks(project)}
     # Skills and tasks are all cells of the same size, so the progress is shared by their number.
     share = 1 / (1 + len(programs))
@@ -161,7 +164,7 @@ def _solve(task: str, text: str, episodes: int, work: Work) -> Mapping[str, Any]
 
     project = work.project
     program = project.folder(f"task:{task}") / f"{task}.py"
-    evaluate_task(_setting(project), task, program, work.out, work.progress, description=text, episodes=episodes)
+    evaluate_task(evaluation_setting(project), task, program, work.out, work.progress, description=text, episodes=episodes)
     return {}
 
 
@@ -244,7 +247,8 @@ def evaluation_stages(project: Project) -> list[Stage]:
 
 def report_stage(project: Project) -> Stage:
     """The page, from whatever there is."""
-    parents = tuple(stage.id for stage in (*training_stages(project), *evaluation_stages(project), *solved_stages(project)))
+    made = (*training_stages(project), *evaluation_stages(project), *solved_stages(project), *requested_stages(project))
+    parents = tuple(stage.id for stage in made)
     return Stage("report", "writes the page", parents, _report_inputs, _report)
 
 
@@ -265,6 +269,8 @@ def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | No
     Raises:
         KeyError: there is none with this id.
     """
+    if stage_id == "policy-captions":
+        return policy_captions_stage(**(options or {}))
     if stage_id.startswith("solve:"):
         return _solve_stage(stage_id.removeprefix("solve:"), **(options or {}))
     return {stage.id: stage for stage in stages(project)}[stage_id]
