@@ -82,6 +82,11 @@ class BreakingEnv(CorridorEnv):
 
 
 class Breaking(Corridor):
+    @property
+    def folders(self) -> tuple[Sequence[Path], Sequence[Path]]:
+        planned = json.loads(os.environ.get(PLAN, "null"))
+        return (), () if planned is None else (Path(planned["folder"]),)
+
     def make_env(self, num_games: int) -> BreakingEnv:
         return BreakingEnv(num_games, *self._settings)
 

@@ -14,6 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -300,6 +301,12 @@ class Domain(ABC):
         if network != "small":
             raise DomainError(f"the domain {self.id} has no observation for the network {network!r}", 'Set network = "small" under [train]')
         return self.observation_spec
+
+    @property
+    def folders(self) -> tuple[Sequence[Path], Sequence[Path]]:
+        """What the environments read, and what they write, once they have played their first step, beyond Python's packages and the
+        temporary folder. Everything else is out of reach in a process that runs generated programs; see docs/programs.md."""
+        return (), ()
 
     @property
     @abstractmethod

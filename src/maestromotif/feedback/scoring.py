@@ -15,6 +15,7 @@ from typing import Any
 
 from maestromotif.domains.contract import SignSpec
 from maestromotif.errors import ProgramError
+from maestromotif.programs.confine import confine_or_refuse
 from maestromotif.programs.sandbox import ProgramFault, load, scrubbed_environment
 from maestromotif.types import RewardInput
 
@@ -47,7 +48,7 @@ def score_inputs(source: str, inputs: Sequence[RewardInput], specs: Sequence[Sig
     environment["PYTHONPATH"] = root + (":" + environment["PYTHONPATH"] if environment.get("PYTHONPATH") else "")
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "maestromotif.feedback.scoring"],
+            [sys.executable, "-P", "-m", "maestromotif.feedback.scoring"],
             input=json.dumps(job).encode(),
             capture_output=True,
             timeout=seconds,
@@ -97,14 +98,16 @@ def _line_of(source: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.startswith("def score(")), 1)
 
 
-def _limit_memory() -> None:
+def _main() -> None:
+    job = json.load(sys.stdin)
     try:
-        import resource
-    except ImportError:  # not on this system; the time limit remains
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        confine_or_refuse(memory=_MEMORY)
+    except ProgramError as error:
+        answer: dict[str, Any] = {"problem": str(error)}
+    else:
+        answer = _child(job)
+    json.dump(answer, sys.stdout)
 
 
 if __name__ == "__main__":
-    _limit_memory()
-    json.dump(_child(json.load(sys.stdin)), sys.stdout)
+    _main()

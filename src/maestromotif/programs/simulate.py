@@ -17,6 +17,7 @@ from typing import Any
 
 from maestromotif.domains.contract import Criterion, Domain, Facts, Simulator, Task
 from maestromotif.errors import ProgramError
+from maestromotif.programs.confine import address_space, confine_or_refuse
 from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
@@ -160,7 +161,11 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
     skills = SkillSet(tuple(Skill(**skill) for skill in job["skills"]))
     simulator = domain.simulator()
     simulator.reset(0)  # what the domain loads lazily is loaded before the limits count
-    _limit(job["memory_mb"], job["seconds"])
+    _limit(job["seconds"])
+    try:
+        confine_or_refuse(memory=address_space() + job["memory_mb"] * 2**20)
+    except ProgramError as error:
+        return {"unconfined": [error.problem, error.remedy]}
     try:
         run = _Run(job, domain, skills, simulator)
     except ProgramError as error:
@@ -193,31 +198,17 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _limit(memory_mb: int, seconds: float) -> None:
+def _limit(seconds: float) -> None:
     """Bound this process, from now on; the parent's kill is the last resort."""
     try:
         import resource
     except ImportError:  # not on this system
         return
-    used = _address_space()
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = used + memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
     limit = math.ceil(time.process_time() + seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     # Shows, in the parent's message, at which line a program was when time ran out.
     faulthandler.dump_traceback_later(max(0.1, seconds * 0.8), file=sys.stderr)
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has now; 0 where that cannot be known."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            pages = int(file.read().split()[0])
-    except OSError:
-        return 4 * 2**30
-    return pages * 4096
 
 
 def main() -> None:

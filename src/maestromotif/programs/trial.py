@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maestromotif.domains.contract import Domain
+from maestromotif.errors import ProgramError
 from maestromotif.programs.config import ProgramConfig
 from maestromotif.programs.sandbox import scrubbed_environment
 from maestromotif.skills import SkillSet
@@ -110,6 +111,9 @@ def run_trial(
 
     Returns:
         A report; a program that fails, hangs or kills its process is ``refused`` by it, never raised.
+
+    Raises:
+        ProgramError: programs cannot be confined on this system.
     """
     job = {
         "domain": f"{type(domain).__module__}:{type(domain).__qualname__}",
@@ -128,6 +132,8 @@ def run_trial(
         "policy_file": policy_file,
     }
     outcome = _in_child(job, config.seconds, (skill_file, policy_file))
+    if "unconfined" in outcome:
+        raise ProgramError(*outcome["unconfined"])
     if "problem" in outcome:
         return TrialReport(kind, fatal=(str(outcome["problem"]),))
     trace = tuple(outcome.pop("trace"))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-from maestromotif.domains.contract import Domain
+from maestromotif.domains.contract import Domain, DomainEnv
 from maestromotif.errors import DomainError
 from maestromotif.rl.arrays import StepArrays
 from maestromotif.rl.episodes import Endless, EpisodeResult, Listed, Plan, Recorder, ScheduleFactory, ScheduleSources
@@ -136,10 +136,12 @@ def build_part(
     games: Sequence[int],
     episodes: Sequence[int],
     finished: Callable[[EpisodeResult], None],
+    env: DomainEnv | None = None,
 ) -> SkillGames:
     """The games of one part.
 
     Args:
+        env: as many games, made before; None: they are made here.
         arrays: this part's view.
         games: their places among the games of this trainer.
         episodes: see ``first_episodes``.
@@ -157,7 +159,8 @@ def build_part(
         play = spec.play
         plan = Listed(factory, spec.seed, episodes)
         recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
-    return SkillGames(domain.make_env(len(games)), plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
+    env = env or domain.make_env(len(games))
+    return SkillGames(env, plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
 
 
 def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards:

@@ -43,11 +43,13 @@ class WorkerProcess:
     ) -> None:
         self._patience, self._progress, self._answered = patience, progress, False
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
+        # Games may need files of their own; nowhere else can the process write.
+        self._folder = tempfile.TemporaryDirectory(prefix="maestromotif-worker-", ignore_cleanup_errors=True)
         self._socket, far = socket.socketpair()
         with far:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "maestromotif.rl.worker", str(far.fileno()), *map(str, arguments)],
-                env=_environment(),
+                [sys.executable, "-P", "-m", "maestromotif.rl.worker", str(far.fileno()), *map(str, arguments)],
+                env={**_environment(), "TMPDIR": self._folder.name},
                 pass_fds=(far.fileno(), *shared),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -156,6 +158,7 @@ class WorkerProcess:
             self._process.wait(timeout=3)
         self.kill()
         self._errors.close()
+        self._folder.cleanup()
 
 
 def _environment() -> dict[str, str]:

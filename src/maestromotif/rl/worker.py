@@ -7,14 +7,20 @@ import gc
 import json
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from maestromotif.domains.contract import ACTION_MASK, Domain
 from maestromotif.errors import MaestroError
-from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector
+from maestromotif.programs.confine import address_space, confine_or_refuse
+from maestromotif.rl.acting import ActingArrays, ActingSpec, Actor, Collector
 from maestromotif.rl.actors import make_actor
 from maestromotif.rl.arrays import SharedBuffer, StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, load_part_domain
@@ -23,6 +29,8 @@ from maestromotif.rl.games import SkillGames
 from maestromotif.rl.resume import Played
 
 __all__ = ["RareGarbage", "main"]
+
+_MORE_MEMORY = 4 * 2**30  # bytes that a worker may use beyond what its games and its network need
 
 
 def main(arguments: list[str]) -> None:
@@ -85,6 +93,16 @@ class _Worker:
         self._results: list[EpisodeResult] = []
         self._groups: dict[int, SkillGames] = {}
         self._collector: Collector | None = None
+        _warm_up(self._domain)
+        self._envs = [self._domain.make_env(len(range(*mine["games"]))) for mine in task["mine"]]
+        self._actor: Actor | None = None
+        self._views: ActingArrays | None = None
+        if "acting" in task:
+            self._actor, self._views = self._make_actor()
+        # From here on there may be generated code in this process.
+        read, write = self._domain.folders
+        rewards = [Path(self._spec.rewards)] if self._spec.rewards else []
+        confine_or_refuse([Path(tempfile.gettempdir()), *write], [*read, *rewards], address_space() + _MORE_MEMORY)
         # An order is one step of some games, or a whole rollout of them where the network acts here.
         self._every = 8 if "acting" in task else 500
 
@@ -108,8 +126,8 @@ class _Worker:
                 elif len(self._groups) == len(self._task["mine"]):
                     garbage = RareGarbage(self._every)
         finally:
-            for games in self._groups.values():
-                games.close()
+            for group, env in enumerate(self._envs):
+                self._groups[group].close() if group in self._groups else env.close()
 
     def _obey(self, kind: str, group: int, data: bytes) -> None:
         begun = group in self._groups
@@ -142,18 +160,39 @@ class _Worker:
             range(games.start, games.stop),
             mine["episodes"],
             self._results.append,
+            self._envs[group],
         )
 
-    def _make_collector(self, part: SkillGames) -> Collector:
-        """The network acts here: with memory and weights that are shared with the trainer."""
-        acting, mine = self._task["acting"], self._task["mine"][0]
+    def _make_actor(self) -> tuple[Actor, ActingArrays]:
+        """The network acts here: with memory and weights that are shared with the trainer. It has acted once, and so is compiled."""
+        acting, observed = self._task["acting"], self._domain.observation_for(self._spec.observation)
         described = ActingSpec(**acting["spec"])
-        observed = self._domain.observation_for(self._spec.observation)
         buffer = SharedBuffer(acting["size"], acting["fd"])
-        games = slice(*mine["games"])
-        views = ActingArrays.over(buffer.memory, described.layout(observed, self._spec.num_games)).part(games)
+        layout = described.layout(observed, self._spec.num_games)
+        views = ActingArrays.over(buffer.memory, layout).part(slice(*self._task["mine"][0]["games"]))
         actor = make_actor(observed, described.skills, described.network, views.weights, bfloat16=described.bfloat16)
-        return Collector(_Here(part, self._arrays.part(mine["part"], games)), actor, views, described)
+        count = len(views.keep)
+        nothing = {name: np.zeros((count, *shape), dtype) for name, (shape, dtype) in observed.layout().items()}
+        skill, floats = np.zeros(count, np.int64), [np.zeros(count, np.float32) for _ in range(2)]
+        actor.act(nothing, skill, np.zeros_like(views.memory), np.zeros_like(views.noise[:, 0]), np.zeros(count, np.int64), *floats)
+        return actor, views
+
+    def _make_collector(self, part: SkillGames) -> Collector:
+        assert self._actor is not None
+        assert self._views is not None
+        mine, described = self._task["mine"][0], ActingSpec(**self._task["acting"]["spec"])
+        return Collector(_Here(part, self._arrays.part(mine["part"], slice(*mine["games"]))), self._actor, self._views, described)
+
+
+def _warm_up(domain: Domain) -> None:
+    """Play one step, so that what is imported and compiled late is, while files may still be read and compiled code kept."""
+    env = domain.make_env(1)
+    try:
+        env.reset([0], [0])
+        env.step(np.argmax(env.observation[ACTION_MASK], 1))
+        env.facts(0), env.reward_key(0), env.discount_key(0), env.reward_input(0), env.caption(0)
+    finally:
+        env.close()
 
 
 class _Here:
