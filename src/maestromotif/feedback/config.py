@@ -32,7 +32,7 @@ class AnnotateConfig(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator itself; see docs/feedback.md.")
     pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill; with active pairing, at most.")
     pairing: Literal["auto", "uniform", "active"] = Field(
-        default="auto",
+        default="uniform",
         description="How pairs are chosen. 'uniform': all beforehand; 'active': in batches, those from which most would be learnt after "
         "the answers so far; 'auto': active where each answer costs something, as with 'chat' and 'human'.",
     )
