@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess  # the child runs this package with the same interpreter
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +34,7 @@ def doctor(
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     well = True
-    for name, ok, text in (*_versions(), *_domains(), *(_project(folder) if folder else ())):
+    for name, ok, text in (*_versions(), _isolation(), *_domains(), *(_project(folder) if folder else ())):
         well = well and ok
         table.add_row(name, "[green]ok[/]" if ok else "[red]no[/]", text)
     Console().print(table)
@@ -45,6 +47,18 @@ def _versions() -> Iterator[tuple[str, bool, str]]:
 
     yield "versions", True, ", ".join(f"{name} {version}" for name, version in package_versions().items())
     yield "machine", True, f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+
+
+def _isolation() -> tuple[str, bool, str]:
+    from maestromotif.programs.confine import ISOLATION
+
+    # Tried in another process, since what is taken is not given back.
+    code = "from maestromotif.programs.confine import confine; print(*(f'{k}: {w}' for k, w in confine().missing.items()), sep='; ')"
+    child = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    missing = child.stdout.strip() or child.stderr.strip()[-200:]
+    if not missing:
+        return "isolation", True, "the kernel confines processes that run generated programs"
+    return "isolation", False, f"generated programs cannot be confined ({missing}); {ISOLATION}=best-effort runs them without that"
 
 
 def _domains() -> Iterator[tuple[str, bool, str]]:
