@@ -4,8 +4,8 @@
     python benchmarks/real_server.py --engine /tmp/engine --project COPY-OF-A-PROJECT --pairs 200
 
 The engine's environment is its own. A Llama of two layers with random weights and a tokenizer trained on the spot are saved to disk and
-served; ``annotate`` then asks it about pairs at full concurrency. Its answers are noise, so nearly all must end unparsed; what is measured is
-that every pair ends, and no call is lost, doubled, or refused by a server that this package did not write. Prints one JSON object.
+served; ``annotate`` then asks it about pairs at full concurrency. Its answers are noise, so nearly all must end unparsed; what is measured
+is that every pair ends, and no call is lost, doubled, or refused by a server that this package did not write. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -99,9 +99,13 @@ def _wait(url: str, engine: subprocess.Popen[bytes]) -> None:
 
 def _annotate(project: Project, options: argparse.Namespace, url: str, model: str, work: Path) -> dict[str, object]:
     chat_config = ChatConfig(kind="openai", base_url=url, model=model, timeout=300.0)
-    given = {"structured": options.structured}
     config = AnnotateConfig(
-        annotator="chat", pairs=options.pairs, concurrency=options.concurrency, max_tokens=options.max_tokens, pairing="uniform", options=given
+        annotator="chat",
+        pairs=options.pairs,
+        pairing="uniform",
+        concurrency=options.concurrency,
+        max_tokens=options.max_tokens,
+        options={"structured": options.structured},
     )
     skills = SkillSet(project.skills.skills[:1])
     captions = project.folder("collect") / "captions.parquet"
