@@ -9,6 +9,9 @@ import typer
 
 from maestromotif.cli.calls import print_annotation
 from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.insight import print_insight
+from maestromotif.cli.shift import PairsOption, ask_from_policy, compare_annotators, tell_stale_training
+from maestromotif.errors import ConfigError
 
 __all__ = ["register"]
 
@@ -18,21 +21,60 @@ def collect(folder: ProjectArgument, again: AgainOption = False, settings: SetOp
     _phase(folder, "collect", again, settings)
 
 
-def annotate(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRunOption = False, settings: SetOption = None) -> None:
+def annotate(
+    folder: ProjectArgument,
+    again: AgainOption = False,
+    dry_run: DryRunOption = False,
+    compare: Annotated[
+        str,
+        typer.Option(metavar="NAME,NAME", help="Have pairs compared by these annotators as well; not trained on.", show_default=False),
+    ] = "",
+    from_policy: Annotated[
+        bool, typer.Option("--from-policy", help="Ask further about what the trained policy met, where agreement fell.")
+    ] = False,
+    pairs: PairsOption = None,
+    settings: SetOption = None,
+) -> None:
     """Phase 1a: have pairs of captions compared for each skill.
 
-    By a judge (a scoring program that a model wrote once) or by a language model, pair by pair.
+    By a judge (a scoring program that a model wrote once) or by a language model, pair by pair. --pairs goes with --compare and
+    --from-policy; otherwise [annotate] pairs says how many.
     """
+    if sum((dry_run, bool(compare), from_policy)) > 1 or (pairs is not None and not (compare or from_policy)):
+        problem = "--dry-run, --compare and --from-policy exclude each other, and --pairs needs one of the last two"
+        raise ConfigError(problem, "Leave one of them out; for the number of pairs to train on, --set annotate.pairs=2000")
     if dry_run:
         _dry_run(folder, "annotate", settings)
+    elif compare:
+        compare_annotators(open_project(folder, settings), compare, pairs, again)
+    elif from_policy:
+        ask_from_policy(open_project(folder, settings), pairs)
     else:
         _phase(folder, "annotate", again, settings)
         print_annotation(open_project(folder, settings))
 
 
-def reward(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
-    """Phase 1b: fit one reward model per skill to its preferences."""
+def reward(
+    folder: ProjectArgument,
+    again: AgainOption = False,
+    inspect: Annotated[bool, typer.Option("--inspect", help="Show what the rewards came to be; fit nothing.")] = False,
+    skill: Annotated[str, typer.Option(metavar="ID", help="With --inspect: this skill alone.", show_default=False)] = "",
+    captions: Annotated[int, typer.Option(min=1, help="With --inspect: captions at each end, and contested pairs.")] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="With --inspect: as JSON.")] = False,
+    curve: Annotated[bool, typer.Option("--curve", help="With --inspect: fit models to parts of the answers as well.")] = False,
+    settings: SetOption = None,
+) -> None:
+    """Phase 1b: fit one reward model per skill to its preferences.
+
+    With --inspect, see which captions earn most and least, where model and annotator disagree, and how far both can be trusted.
+    """
+    if inspect:
+        print_insight(open_project(folder, settings), skill, captions, as_json, curve)
+        return
+    if skill or as_json or curve:
+        raise ConfigError("--skill, --json and --curve go with --inspect", "Add --inspect")
     _phase(folder, "reward", again, settings)
+    tell_stale_training(open_project(folder, settings))
 
 
 def program(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRunOption = False, settings: SetOption = None) -> None:

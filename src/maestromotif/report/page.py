@@ -19,6 +19,7 @@ from maestromotif import __version__
 from maestromotif.agents.config import POLICIES
 from maestromotif.files import write_atomically
 from maestromotif.report.config import ReportConfig
+from maestromotif.report.insight import read_matrix
 from maestromotif.report.palette import css_variables, skill_slots
 from maestromotif.report.programs import gather_programs
 from maestromotif.report.results import CAUSES, Results, SkillRow, gather_results
@@ -73,6 +74,7 @@ def render_page(sources: ReportSources, config: ReportConfig) -> str:
         "results": results,
         "steps_trained": tolerate(notes, "skills.json", lambda: _steps_trained(results)) or 0,
         "rewards": rewards,
+        "comparison": tolerate(notes, "agreement of annotators", lambda: read_matrix(sources.root / "artifacts")),
         "programs": programs,
         "charts": charts,
         "cards": list(_cards(sources, notes)),

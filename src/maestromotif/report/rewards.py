@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.feedback.interactions import CAPTIONS_FILE
 from maestromotif.feedback.tables import CaptionTable
-from maestromotif.report.charts import Chart, histogram
+from maestromotif.report.charts import Chart, Series, histogram, line_chart
+from maestromotif.report.insight import compared_captions, gather_shift
 from maestromotif.report.sources import Notes, ReportSources, read_json_file, tolerate
+from maestromotif.rewards.insight import inspect_skill
 from maestromotif.rewards.model import reward_paths
 from maestromotif.rewards.table import RewardTable
 from maestromotif.skills import Skill, SkillSet
@@ -32,6 +35,9 @@ class RewardPart:
         chart: distribution of rewards over distinct captions; None without a model or captions.
         changes: ``name``, ``value``, ``captions`` and ``mean`` reward of what happened in captions, most rewarding first.
         highest, lowest: captions with ``caption``, ``reward``, ``raw``, ``count``, ``changes``.
+    insight: see ``rewards.insight.inspect_skill``; None without a model, captions or preferences.
+    shift: see ``rewards.shift.Shift``; None if nothing is known of what the trained policy meets.
+    curve: held-out agreement by number of questions; None if it was not measured.
     """
 
     skill: Skill
@@ -41,28 +47,45 @@ class RewardPart:
     changes: list[dict[str, Any]]
     highest: list[dict[str, Any]]
     lowest: list[dict[str, Any]]
+    insight: dict[str, Any] | None
+    shift: dict[str, Any] | None
+    curve: Chart | None
 
 
 def gather_rewards(sources: ReportSources, slots: Mapping[str, int], shown: int, notes: Notes) -> list[RewardPart]:
     """One part for each skill of which there is anything; empty if nothing was annotated yet."""
     captions = None
-    path = sources.interactions / "captions.parquet"
-    if path.is_file():
-        captions = tolerate(notes, path.name, lambda: CaptionTable.load(path, sources.domain))
+    artifacts = sources.root / "artifacts"
+    if (sources.interactions / CAPTIONS_FILE).is_file():
+        captions = tolerate(notes, CAPTIONS_FILE, lambda: compared_captions(artifacts, sources.domain))
     parts = []
     for skill in sources.skills:
         card = read_json_file(reward_paths(sources.rewards, skill.id)[1], notes)
         preferences = read_json_file(sources.preferences / f"preferences-{skill.id}.json", notes)
         if card is None and preferences is None:
             continue
-        chart = None
+        chart = insight = shift = None
         if card is not None and captions is not None:
             draw = partial(_distribution, sources, skill, card, captions, slots[skill.id])
             chart = tolerate(notes, f"reward of {skill.id}", draw)
-        parts.append(
-            RewardPart(skill, card, preferences, chart, _changes(card, shown), _rows(card, "highest", shown), _rows(card, "lowest", shown))
-        )
+            if preferences is not None:
+                look = partial(inspect_skill, sources.domain, skill, captions, sources.preferences, sources.rewards, shown)
+                insight = tolerate(notes, f"answers about {skill.id}", look)
+            shift = tolerate(notes, f"what the policy meets as {skill.id}", partial(gather_shift, artifacts, sources.domain, skill))
+        ends = _rows(card, "highest", shown), _rows(card, "lowest", shown)
+        curve = tolerate(notes, f"learning curve of {skill.id}", partial(_curve, skill, preferences, slots[skill.id]))
+        parts.append(RewardPart(skill, card, preferences, chart, _changes(card, shown), *ends, insight, shift, curve))
     return parts
+
+
+def _curve(skill: Skill, preferences: Mapping[str, Any] | None, slot: int) -> Chart | None:
+    points = [point for point in (preferences or {}).get("curve", []) if point["agreement"] is not None]
+    if not points:
+        return None
+    x, y = (np.array([point[name] for point in points], np.float64) for name in ("questions", "agreement"))
+    note = "Share of held-out answers that a model agreed with which was fitted to all answers up to there."
+    line = Series(skill.id, slot, x, y)
+    return line_chart(f"questions-{skill.id}", f"Questions about {skill.id}", note, [line], x_label="questions", percent=True)
 
 
 def _distribution(sources: ReportSources, skill: Skill, card: Mapping[str, Any], captions: CaptionTable, slot: int) -> Chart:

@@ -42,6 +42,8 @@ def _of_rewards(rewards: Sequence[RewardPart]) -> Iterable[Sign]:
         for document in (part.preferences, part.card):
             for text in (document or {}).get("warnings") or ():
                 yield Sign("rewards", str(text))
+        if part.shift and part.shift["warning"]:
+            yield Sign("rewards", str(part.shift["warning"]))
         if "fallback" in str((part.preferences or {}).get("source", "")):
             text = f"{part.skill.id}: the package has no recorded judge for this skill; a generic one, which only compares words, was used"
             yield Sign("rewards", text)

@@ -27,7 +27,7 @@ __all__ = ["inspect_skill", "learning_curve"]
 
 _BINS = 24
 _SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
-_LEAST_ANSWERS = 20
+_LEAST_ANSWERS = 10
 
 
 def inspect_skill(

@@ -121,12 +121,13 @@ def plan_round(project: Project, pairs: int) -> dict[str, int]:
     from maestromotif.rewards.shift import skill_shift
 
     domain = project.domain
+    known = _answers(project)
     explorer = CaptionTable.load(project.folder("collect") / CAPTIONS_FILE, domain)
     policy = CaptionTable.load(project.folder("policy-captions") / CAPTIONS_FILE, domain)
     counts = read_counts(project.folder("policy-captions"))
     everything = explorer.merge(policy)
     chosen: dict[str, Any] = {}
-    for skill, answers in _answers(project).items():
+    for skill, answers in known.items():
         met = met_by(policy, counts[skill.id])
         if skill_shift(domain, skill, project.folder("reward"), explorer, met, answers).fell:
             # What measures the agreement must not be learned from.
