@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
+import urllib3
 
 from maestromotif.feedback import AnnotateConfig, PreferenceTable, annotate
 from maestromotif.llm import CallStore, ChatConfig, Ledger, make_chat
@@ -90,9 +90,9 @@ def _wait(url: str, engine: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 180
     while time.monotonic() < until and engine.poll() is None:
         try:
-            if httpx.get(url, trust_env=False, timeout=5).status_code == 200:
+            if urllib3.request("GET", url, timeout=5, retries=False).status == 200:
                 return
-        except httpx.TransportError:
+        except urllib3.exceptions.HTTPError:
             time.sleep(0.5)
     raise SystemExit("the engine does not answer; see engine.log in the folder for temporary files")
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["open_atomically", "write_atomically"]
+__all__ = ["open_atomically", "write_atomically", "write_quickly"]
 
 
 @contextlib.contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """A file to write into; at the end of the block it is flushed to the disk and takes the place of ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
             yield file
@@ -31,3 +31,23 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a whole file; text as UTF-8."""
     with open_atomically(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_quickly(path: Path, content: bytes) -> None:
+    """Write a small file that can be made again, in a folder that exists, without waiting for the disk.
+
+    A reader, or a run after this process was killed, finds the old content or the new; after the machine lost its power the file may be
+    empty or cut short, which whoever reads it must notice.
+    """
+    temporary = _temporary(path)
+    try:
+        with open(temporary, "wb", buffering=0) as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import ArtifactError, BudgetError, ChatError
 from maestromotif.llm import (
+    Call,
     CallStore,
     ChatConfig,
     ChatReply,
@@ -61,7 +62,7 @@ def test_whatever_can_change_an_answer_is_another_call(tmp_path: Path, other: Ch
 def test_stored_calls_can_be_read_by_people_and_checked(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     StoredChat(scripted(), store).complete(REQUEST)
-    path = store.path("scripted", REQUEST)
+    path = store.path(Call("scripted", REQUEST))
     document = json.loads(path.read_text())
     assert document["request"]["messages"][0]["content"] == "Hellö?"
     assert document["reply"]["text"] == "answer 1"
@@ -76,20 +77,33 @@ def test_what_few_calls_have_is_stored_too_and_what_they_lack_is_left_out(tmp_pa
     store = CallStore(tmp_path)
     request = replace(REQUEST, schema={"type": "object"}, top_logprobs=5)
     reply = ChatReply("1", dropped=("logprobs",), tail=(Token("1", {"1": -0.1, "2": -2.0}),))
-    store.put("m", request, reply)
-    assert store.get("m", request) == reply
+    store.put(Call("m", request), reply)
+    assert store.get(Call("m", request)) == reply
     assert store.verify() == []
-    plain = json.loads(store.put("m", REQUEST, ChatReply("1")).read_text())
+    plain = json.loads(store.put(Call("m", REQUEST), ChatReply("1")).read_text())
     assert not {"schema", "top_logprobs"} & set(plain["request"])
     assert not {"dropped", "tail"} & set(plain["reply"])
 
 
-def test_a_truncated_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\0" * 50, b'{\n"format": 1,\n"model": "scri', b'{"a": "\xc3'])
+def test_a_file_that_is_cut_short_counts_as_none(tmp_path: Path, content: bytes) -> None:
     store = CallStore(tmp_path)
     chat = StoredChat(scripted(), store)
     chat.complete(REQUEST)
-    path = store.path("scripted", REQUEST)
-    path.write_bytes(path.read_bytes()[:-30])
+    path = store.path(Call("scripted", REQUEST))
+    path.write_bytes(content)
+    assert len(store.verify()) == 1
+    assert chat.complete(REQUEST).text == "answer 2"
+    assert store.verify() == []
+    assert chat.complete(REQUEST).text == "answer 2"
+
+
+def test_a_file_that_is_no_call_is_named(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    chat = StoredChat(scripted(), store)
+    chat.complete(REQUEST)
+    path = store.path(Call("scripted", REQUEST))
+    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
     with pytest.raises(ArtifactError, match=path.name):
         chat.complete(REQUEST)
     assert len(store.verify()) == 1

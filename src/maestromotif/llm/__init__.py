@@ -7,11 +7,12 @@ from maestromotif.llm.config import ChatConfig, make_chat
 from maestromotif.llm.ledger import Ledger
 from maestromotif.llm.openai import OpenAIChat
 from maestromotif.llm.recorded import RecordedChat
-from maestromotif.llm.store import CallStore, StoredChat
+from maestromotif.llm.store import Call, CallStore, StoredChat
 
 __all__ = [
     "Budget",
     "BudgetedChat",
+    "Call",
     "CallStore",
     "ChatConfig",
     "ChatModel",

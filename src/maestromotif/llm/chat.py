@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["ChatModel", "ChatReply", "ChatRequest", "Message", "Token", "call_digest", "subject_digest"]
+__all__ = ["ChatModel", "ChatReply", "ChatRequest", "Message", "Token", "subject_digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +117,3 @@ class ChatModel(Protocol):
 def subject_digest(subject: str) -> str:
     """sha256 of a text with all runs of white space made one blank: what recorded answers are matched by."""
     return hashlib.sha256(" ".join(subject.split()).encode()).hexdigest()
-
-
-def call_digest(model_id: str, request: ChatRequest) -> str:
-    """sha256 of everything that can decide an answer: the content address of a call."""
-    content = json.dumps({"model": model_id, "request": request.as_json()}, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-import ipaddress
 import json
 import os
 import random
@@ -17,11 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import httpx
-
 from maestromotif.errors import CallError, ChatError
 from maestromotif.llm.chat import ChatReply, ChatRequest, Token
 from maestromotif.llm.gate import Gate
+from maestromotif.llm.transport import Response, TimedOut, Transport, Unreachable, read_url
 
 __all__ = ["OpenAIChat"]
 
@@ -70,12 +68,11 @@ class OpenAIChat:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
-            url = httpx.URL(base_url)
-        except (httpx.InvalidURL, TypeError) as error:
-            raise ChatError(f"base_url {base_url!r} is not a URL", "Write it like http://localhost:8000/v1") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ChatError(f"base_url {base_url!r} is not an http or https URL", "Write it like http://localhost:8000/v1")
-        if url.userinfo or url.query or url.fragment:
+            url = read_url(base_url)
+        except ValueError:
+            problem = f"base_url {base_url!r} is not an http or https URL"
+            raise ChatError(problem, "Write it like http://localhost:8000/v1") from None
+        if url.auth or url.query or url.fragment:
             raise ChatError(
                 f"base_url for {url.host} holds a user, a password, a query or a fragment",
                 f"Remove it; a key belongs into the environment variable {api_key_env}",
@@ -94,8 +91,7 @@ class OpenAIChat:
         self._refused_parts: set[str] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads retries in time, nothing else
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
-        self._host = url.host
+        self._transport: Transport | None = None
         options = json.dumps([sorted(self._omit), self._extra], sort_keys=True)
         suffix = "" if not (self._omit or self._extra) else "#" + hashlib.sha256(options.encode()).hexdigest()[:8]
         self.id = f"{model}@{base_url.rstrip('/')}{suffix}"
@@ -121,7 +117,7 @@ class OpenAIChat:
                 continue
             dropped = tuple(name for name in wanted if name not in parts)
             self._refused_parts.update(dropped)
-            return replace(reply, dropped=dropped)
+            return replace(reply, dropped=dropped) if dropped else reply
 
     def _answer(self, request: ChatRequest, parts: Mapping[str, Any]) -> ChatReply:
         content = json.dumps(self._body(request, parts), ensure_ascii=False).encode()
@@ -129,24 +125,24 @@ class OpenAIChat:
             pause: float | None = None
             with self._gate.passage() as passage:
                 try:
-                    response = self._http().post(self.endpoint, content=content, headers=self._headers())
-                    if response.status_code == 200:
+                    response = self._http().post(content, self._headers())
+                    if response.status == 200:
                         reply = self._reply(response, request)
                         passage.succeeded()
                         return reply
                     if _is_filtered(response):
                         return ChatReply("", finish_reason="content_filter", model=self.model)
                     error = self._refused(response, attempt)
-                    if not _is_retried(response.status_code):
+                    if not _is_retried(response.status):
                         raise error
                     pause = _seconds(response.headers.get("retry-after"))
-                    if response.status_code == 429 or pause is not None:
+                    if response.status == 429 or pause is not None:
                         passage.refused(min(pause or 0.0, self._max_backoff))
-                except httpx.TimeoutException:
+                except TimedOut:
                     problem = f"{self.endpoint} gave no answer within {self._timeout:g} s ({_tries(attempt)})"
                     error = CallError(problem, "Raise timeout in maestro.toml, lower concurrency, or see whether the server is busy")
-                except httpx.TransportError as cause:
-                    problem = f"{self.endpoint} cannot be reached: {_plain(cause)} ({_tries(attempt)})"
+                except Unreachable as cause:
+                    problem = f"{self.endpoint} cannot be reached: {cause} ({_tries(attempt)})"
                     error = CallError(problem, "Start the server, or mend base_url in maestro.toml")
                 except _Nonsense as nonsense:
                     problem = f"{self.endpoint} answered 200 with {nonsense}: {self._excerpt(response)} ({_tries(attempt)})"
@@ -158,18 +154,15 @@ class OpenAIChat:
 
     def close(self) -> None:
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
 
-    def _http(self) -> httpx.Client:
+    def _http(self) -> Transport:
         with self._lock:
-            if self._client is None:
-                # A proxy of the environment can never reach this machine's own loopback.
-                limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-                timeout = httpx.Timeout(self._timeout, connect=min(15.0, self._timeout), pool=None)
-                self._client = httpx.Client(timeout=timeout, limits=limits, trust_env=not _is_loopback(self._host), follow_redirects=False)
-            return self._client
+            if self._transport is None:
+                self._transport = Transport(self.endpoint, self._timeout)
+            return self._transport
 
     def _key(self) -> str:
         return os.environ.get(self._api_key_env, "").strip()
@@ -198,10 +191,12 @@ class OpenAIChat:
             body |= part
         return {name: value for name, value in body.items() if name not in self._omit} | self._extra
 
-    def _reply(self, response: httpx.Response, request: ChatRequest) -> ChatReply:
+    def _reply(self, response: Response, request: ChatRequest) -> ChatReply:
+        if not response.whole:
+            raise _Nonsense(f"more than {len(response.content):,} bytes")
         try:
-            document = response.json()
-        except ValueError:  # covers broken JSON and broken text encodings
+            document = json.loads(response.content)
+        except (ValueError, RecursionError):  # covers broken JSON and broken text encodings
             raise _Nonsense("something that is not JSON") from None
         try:
             choice = document["choices"][0]
@@ -222,9 +217,9 @@ class OpenAIChat:
             tail=_tail(choice.get("logprobs")) if request.top_logprobs else (),
         )
 
-    def _refused(self, response: httpx.Response, attempt: int) -> ChatError:
+    def _refused(self, response: Response, attempt: int) -> ChatError:
         """The error that a status means; one of this call alone where another call may fare better."""
-        status = response.status_code
+        status = response.status
         kind: type[ChatError] = CallError
         if status in (401, 403):
             kind = ChatError
@@ -245,7 +240,7 @@ class OpenAIChat:
             remedy = "See the server's message; parameters can be left out with `omit` in maestro.toml"
         return kind(f"{self.endpoint} answered {status} ({_tries(attempt)}): {self._excerpt(response)}", remedy)
 
-    def _excerpt(self, response: httpx.Response) -> str:
+    def _excerpt(self, response: Response) -> str:
         """The first words of a body, on one line, without the key should the server echo it."""
         text = response.content[:2000].decode("utf-8", errors="replace")
         key = self._key()
@@ -270,12 +265,12 @@ def _is_retried(status: int) -> bool:
     return status in _RETRIED or status >= 500
 
 
-def _is_filtered(response: httpx.Response) -> bool:
+def _is_filtered(response: Response) -> bool:
     """Whether a content filter refused the question (Azure says so with status 400)."""
-    if response.status_code != 400 or b"content_filter" not in response.content:
+    if response.status != 400 or b"content_filter" not in response.content:
         return False
     try:
-        return bool(response.json()["error"]["code"] == "content_filter")
+        return bool(json.loads(response.content)["error"]["code"] == "content_filter")
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -322,16 +317,3 @@ def _text(content: Any) -> str:
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

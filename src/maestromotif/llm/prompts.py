@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ class Prompt:
     text: str
 
     @classmethod
+    @functools.cache
     def load(cls, path: Path) -> Prompt:
         return cls(path.name, path.read_text(encoding="utf-8").strip("\n"))
 

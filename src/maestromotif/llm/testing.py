@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+import urllib3
 
 from maestromotif.llm.chat import ChatReply, ChatRequest
 
@@ -126,4 +126,4 @@ class LoadServer:
 
     def stats(self) -> dict[str, Any]:
         """``questions`` and ``requests`` that came, questions ``answered``, ``most_answers`` to one of them, and ``faults`` by kind."""
-        return dict(httpx.get(f"{self._root}/stats", trust_env=False).json())
+        return dict(urllib3.request("GET", f"{self._root}/stats").json())

@@ -18,7 +18,7 @@ from maestromotif.stages.files import file_digest, read_json, write_json
 __all__ = ["CARD_FILE", "Card", "inventory", "now", "package_versions"]
 
 CARD_FILE = "card.json"
-_PACKAGES = ("numpy", "torch", "gymnasium", "pyarrow", "safetensors", "pydantic", "httpx", "nle", "numba")
+_PACKAGES = ("numpy", "torch", "gymnasium", "pyarrow", "safetensors", "pydantic", "urllib3", "nle", "numba")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from maestromotif.errors import ChatError
-from maestromotif.llm import CallStore, ChatModel, ChatReply, ChatRequest, Ledger
+from maestromotif.llm import Call, CallStore, ChatModel, ChatReply, ChatRequest, Ledger
 from maestromotif.llm.ledger import LEDGER_FILE, Entry
 from maestromotif.llm.store import CHARACTERS_PER_TOKEN, estimated_tokens
 from maestromotif.project import Project
@@ -52,7 +52,7 @@ class _Counting:
         self._lock = threading.Lock()
 
     def complete(self, request: ChatRequest) -> ChatReply:
-        reply = self._store.get(self.id, request)
+        reply = self._store.get(Call(self.id, request))
         with self._lock:
             if reply is not None:
                 self.kept += 1
