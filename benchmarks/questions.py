@@ -33,8 +33,9 @@ from maestromotif.feedback.journal import Answered
 from maestromotif.feedback.pairs import sample_rows
 from maestromotif.feedback.questions import ActiveQuestions
 from maestromotif.feedback.scoring import score_inputs
-from maestromotif.feedback.selection import Design, fit_belief
+from maestromotif.feedback.selection import design_of
 from maestromotif.feedback.tables import CaptionTable
+from maestromotif.rewards.belief import fit_belief
 from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry, raw_rewards
 from maestromotif.rewards.config import RewardConfig
 from maestromotif.rewards.features import feature_hashes
@@ -77,7 +78,7 @@ class Bench:
     def __init__(self, captions: CaptionTable) -> None:
         self.captions = captions
         self.corpus = build_corpus([feature_hashes(captions.reward_input(row)) for row in range(len(captions))], 2)
-        self.design = Design.of(captions)
+        self.design = design_of(captions)
 
     def held_out(self, score_N: Floats, margin: float) -> dict[str, Rows]:
         rng = np.random.default_rng(12345)

@@ -20,8 +20,9 @@ from maestromotif.feedback import AnnotateConfig, CollectConfig, PreferenceTable
 from maestromotif.feedback.journal import Answered
 from maestromotif.feedback.protocol import Annotator
 from maestromotif.feedback.questions import ActiveQuestions, Pairing, UniformQuestions
-from maestromotif.feedback.selection import Design, choose, fit_belief
+from maestromotif.feedback.selection import choose, design_of
 from maestromotif.feedback.tables import CaptionTable
+from maestromotif.rewards.belief import Design, fit_belief
 from maestromotif.skills import Skill
 from maestromotif.types import Caption, RewardInput, Verdict
 
@@ -43,7 +44,7 @@ def make_captions(size: int = 300) -> tuple[CaptionTable, NDArray[np.float64]]:
 
 def test_newton_finds_the_slow_and_obvious_optimum() -> None:
     captions, _ = make_captions(40)
-    design = Design.of(captions)
+    design = design_of(captions)
     pairs = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [1, 0]])
     target = np.array([1.0, 0.0, 0.5, 0.8, 1.0])
     belief = fit_belief(design, pairs, target)
@@ -60,7 +61,7 @@ def test_newton_finds_the_slow_and_obvious_optimum() -> None:
 def test_captions_that_a_model_cannot_tell_apart_are_never_compared() -> None:
     entries = {key: (Caption(f"text {key}", RewardInput(f"{WORDS[key % 6]} {WORDS[key % 5]} {key}", (0,))), 1) for key in range(120)}
     captions = CaptionTable.build(entries, 1)
-    design = Design.of(captions)
+    design = design_of(captions)
     assert len(set(design.group.tolist())) == 30
     belief = fit_belief(design, np.zeros((0, 2), np.int64), np.zeros(0))
     rows = choose(design, captions, belief, set(), 50, np.random.default_rng(1))
@@ -102,13 +103,13 @@ def accuracy(design: Design, captions: CaptionTable, ids: int, scores: NDArray[n
 
 def test_fewer_questions_teach_as_much() -> None:
     captions, scores = make_captions()
-    design = Design.of(captions)
+    design = design_of(captions)
     assert accuracy(design, captions, 120, scores, active=True) > accuracy(design, captions, 120, scores, active=False)
 
 
 def test_it_ends_when_agreement_no_longer_rises_and_says_so() -> None:
     captions, scores = make_captions()
-    questions = ActiveQuestions(captions, Design.of(captions), SKILL, AnnotateConfig(pairs=3000, min_pairs=100), 1)
+    questions = ActiveQuestions(captions, design_of(captions), SKILL, AnnotateConfig(pairs=3000, min_pairs=100), 1)
     ids = ask_all(questions, captions, scores)
     told = questions.told()
     assert 100 <= len(ids) == told["questions"] < 1000
@@ -123,13 +124,13 @@ def test_it_ends_when_agreement_no_longer_rises_and_says_so() -> None:
 @pytest.mark.parametrize("lost", [0.5, 1.0])
 def test_answers_that_say_nothing_do_not_stall_it(lost: float) -> None:
     captions, scores = make_captions()
-    questions = ActiveQuestions(captions, Design.of(captions), SKILL, AnnotateConfig(pairs=100, min_pairs=50), 1)
+    questions = ActiveQuestions(captions, design_of(captions), SKILL, AnnotateConfig(pairs=100, min_pairs=50), 1)
     assert 50 <= len(ask_all(questions, captions, scores, lost)) <= 100
 
 
 def test_it_ends_when_there_is_nothing_left_to_ask() -> None:
     captions, scores = make_captions(12)
-    questions = ActiveQuestions(captions, Design.of(captions), SKILL, AnnotateConfig(pairs=1000, stop=False), 1)
+    questions = ActiveQuestions(captions, design_of(captions), SKILL, AnnotateConfig(pairs=1000, stop=False), 1)
     ids = ask_all(questions, captions, scores)
     assert len(ids) == 12 * 11 // 2
     assert "is left" in questions.told()["stopped"]
@@ -138,7 +139,7 @@ def test_it_ends_when_there_is_nothing_left_to_ask() -> None:
 def test_the_same_answers_give_the_same_questions() -> None:
     captions, scores = make_captions()
     config = AnnotateConfig(pairs=80, stop=False)
-    runs = [ask_all(ActiveQuestions(captions, Design.of(captions), SKILL, config, seed), captions, scores) for seed in (1, 1, 2)]
+    runs = [ask_all(ActiveQuestions(captions, design_of(captions), SKILL, config, seed), captions, scores) for seed in (1, 1, 2)]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 

@@ -15,8 +15,9 @@ from maestromotif.feedback.config import AnnotateConfig
 from maestromotif.feedback.journal import Answered
 from maestromotif.feedback.pairs import Question, pairs_of_rows, sample_rows, skill_rng
 from maestromotif.feedback.protocol import Annotator
-from maestromotif.feedback.selection import Belief, Design, choose, fit_belief
+from maestromotif.feedback.selection import choose, design_of
 from maestromotif.feedback.tables import CaptionTable
+from maestromotif.rewards.belief import Belief, Design, fit_belief
 from maestromotif.skills import Skill
 
 __all__ = ["ActiveQuestions", "Pairing", "Questions", "UniformQuestions"]
@@ -186,7 +187,7 @@ class Pairing:
 
     @cached_property
     def _design(self) -> Design:
-        return Design.of(self._captions)
+        return design_of(self._captions)
 
 
 def _point(asked: int, right_H: NDArray[np.bool_]) -> dict[str, Any]:

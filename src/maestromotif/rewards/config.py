@@ -26,6 +26,11 @@ class RewardConfig(BaseModel):
     sentence_model: str = Field(
         default="sentence-transformers/all-MiniLM-L6-v2", description="Folder or hub name of the model for encoder 'sentence'."
     )
+    learner: Literal["auto", "network", "linear"] = Field(
+        default="auto",
+        description="'linear': a linear model with a prior, best where answers are few or contradict each other (encoder 'hashed'); "
+        "'network'; 'auto': both are fitted, and the one with the lower validation loss is kept.",
+    )
     ensemble: int = Field(
         default=1, ge=1, le=32, description="Members, each fitted to a draw of the pairs; above 1, disagreement is known."
     )
@@ -71,6 +76,17 @@ class RewardConfig(BaseModel):
     count_kind: Literal["steps", "distinct"] = Field(
         default="steps", description="Whether the window counts steps (the paper) or different events (the paper's released code)."
     )
+
+    @model_validator(mode="after")
+    def _linear_fits(self) -> Self:
+        if self.learner == "linear" and not self.may_be_linear:
+            raise ValueError("learner = 'linear' needs encoder = 'hashed', ensemble = 1 and ties = 'half'")
+        return self
+
+    @property
+    def may_be_linear(self) -> bool:
+        """Whether the linear model with a prior can be fitted."""
+        return self.learner != "network" and self.encoder == "hashed" and self.ensemble == 1 and self.ties == "half"
 
     @property
     def rate(self) -> float:
