@@ -80,7 +80,14 @@ class Transport:
         """
         try:
             response = self._pool.urlopen(
-                "POST", self._target, body=content, headers=headers, retries=False, redirect=False, preload_content=False
+                "POST",
+                self._target,
+                content,
+                headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,  # the pool of a proxy is asked for another host's address
+                preload_content=False,
             )
             body = response.read(_MOST + 1)
             if len(body) > _MOST:
