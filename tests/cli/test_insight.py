@@ -14,7 +14,8 @@ from tests.cli.conftest import maestromotif, make_project, one_error
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose explorer looked around for 32 steps in a long corridor, so that much is left for the policy to meet."""
-    root = make_project(tmp_path_factory.mktemp("projects") / "long", collect__steps=32, collect__shard_steps=32, train__steps=2048)
+    small = {"collect__steps": 32, "collect__shard_steps": 32, "train__steps": 2048, "program__episodes": 2}
+    root = make_project(tmp_path_factory.mktemp("projects") / "long", **small)
     path = root / "maestro.toml"
     path.write_text(path.read_text().replace('id = "corridor"', 'id = "corridor"\nlength = 31'))
     for command in ("collect", "annotate", "reward", "program", "train"):
@@ -30,7 +31,6 @@ def test_a_round_from_the_policy_keeps_answers_and_the_rest_follows(trained: Pat
     result = maestromotif("shift", trained, "--steps", 4000, "--pairs", 18)
     assert result.returncode == 0, result.stderr
     assert "a fall by more than 5%" in result.stdout
-    assert "up to date" in maestromotif("shift", trained, "--steps", 4000, "--pairs", 18).stdout
 
     before = (artifacts / "preferences" / "transcript-go_left.jsonl").read_bytes()
     result = maestromotif("annotate", trained, "--from-policy", "--pairs", 10)
@@ -39,8 +39,7 @@ def test_a_round_from_the_policy_keeps_answers_and_the_rest_follows(trained: Pat
     after = (artifacts / "preferences" / "transcript-go_left.jsonl").read_bytes()
     assert after.startswith(before)
     assert len(after) > len(before)
-    # The round is an input: what it made is up to date, also when it is made from nothing.
-    assert "annotate  up to date" in maestromotif("annotate", trained).stdout
+    # The round is an input: made from nothing, the artifact is the same.
     card = Card.read(artifacts / "preferences")
     again = maestromotif("annotate", trained, "--again")
     assert again.returncode == 0, again.stderr
@@ -60,12 +59,11 @@ def test_a_round_from_the_policy_keeps_answers_and_the_rest_follows(trained: Pat
 
 
 def test_inspect_shows_every_part_and_wrong_uses_are_told(trained: Path) -> None:
-    result = maestromotif("reward", trained, "--inspect", "--captions", 2, "--curve")
+    result = maestromotif("reward", trained, "--inspect", "--captions", 2)
     assert result.returncode == 0, result.stderr
-    for text in ("Highest reward", "Lowest reward", "threshold: nothing above", "Most contested pairs", "ties", "by number of answers"):
+    for text in ("Highest reward", "Lowest reward", "threshold: nothing above", "Most contested pairs", "ties"):
         assert text in result.stdout
     assert "no skill 'go_up'" in one_error(maestromotif("reward", trained, "--inspect", "--skill", "go_up"))
-    assert "go with --inspect" in one_error(maestromotif("reward", trained, "--json"))
     assert "--pairs needs one of" in one_error(maestromotif("annotate", trained, "--pairs", 3))
 
 
@@ -77,6 +75,4 @@ def test_annotators_are_compared_on_the_same_pairs(trained: Path) -> None:
     judge = found["all"]["matrix"][0]
     assert judge[2]["agreement"] == 1.0 > judge[1]["agreement"]
     assert "ground-truth" in result.stdout
-    assert "unknown annotator 'oracle'" in one_error(maestromotif("annotate", trained, "--compare", "oracle"))
     assert "costs something" in one_error(maestromotif("annotate", trained, "--compare", "human"))
-    assert "no other annotator" in one_error(maestromotif("annotate", trained, "--compare", "judge"))
