@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -155,3 +158,16 @@ def test_a_project_answered_from_its_store_makes_no_connection(tmp_path: Path) -
     assert again.complete(question(0)).text == "yes"
     with pytest.raises(ChatError, match="cannot be reached"):
         again.complete(question(1))
+
+
+def test_what_was_added_is_there_when_the_process_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from maestromotif.llm.ledger import Entry, Ledger\n"
+        "ledger = Ledger(pathlib.Path(sys.argv[1]))\n"
+        "for number in range(3): ledger.add(Entry('t', str(number), 'm', 'stop'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -signal.SIGKILL
+    assert [entry.purpose for entry in Ledger(path).entries()] == ["0", "1", "2"]

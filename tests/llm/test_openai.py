@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from maestromotif.errors import CallError, ChatError
-from maestromotif.llm import ChatRequest, Message, OpenAIChat, Token
+from maestromotif.llm import ChatRequest, Message, OpenAIChat, Token, transport
 from maestromotif.llm.testing import Answer, ChatServer, completion
 
 REQUEST = ChatRequest("t/judge/s", (Message("system", "Be brief."), Message("user", "Hello?")), subject="s", seed=5)
@@ -298,3 +298,13 @@ def test_all_threads_keep_the_pause_that_one_was_told_of() -> None:
             thread.join(10)
     assert len(times) == 6
     assert min(times[1:]) - times[0] >= 0.45
+
+
+def test_an_answer_without_end_is_nonsense(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_MOST", 1000)
+    with script(Answer(body=b" " * 5000), completion("Hi.")) as server:
+        chat, naps = client(server.url)
+        assert chat.complete(REQUEST).text == "Hi."
+    assert len(naps) == 1
+    with script(Answer(body=b" " * 5000)) as server, pytest.raises(CallError, match="answered 200 with more than 1,000 bytes"):
+        client(server.url, max_retries=0)[0].complete(REQUEST)
