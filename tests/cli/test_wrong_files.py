@@ -39,7 +39,7 @@ _SKILL = '\n[[skill]]\nid = "{}"\ndescription = "Stand still."\n{}'
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_replace("maestro.toml", "learning_rate =", "learning_rat ="), ("maestro.toml", "learning_rat", "did you mean 'learning_rate'")),
+        (_replace("maestro.toml", "rollout =", "rolout ="), ("maestro.toml", "rolout", "did you mean 'rollout'")),
         (_replace("maestro.toml", "[train]", "[trian]"), ("maestro.toml", "[trian]", "did you mean 'train'")),
         (_replace("maestro.toml", 'id = "corridor"', 'id = "coridor"'), ("maestro.toml", "[domain] id", "did you mean 'corridor'")),
         (_replace("maestro.toml", 'id = "corridor"', 'id = "corridor"\nlenth = 5'), ("maestro.toml", "[domain]", "lenth")),
@@ -68,10 +68,10 @@ def test_a_mistake_in_a_file_is_one_line(shared: Path, change: Callable[[Path], 
 
 
 def test_mistakes_of_both_files_come_together(root: Path) -> None:
-    _replace("maestro.toml", "learning_rate =", "learning_rat =")(root)
+    _replace("maestro.toml", "rollout =", "rolout =")(root)
     _append("skills.toml", _SKILL.format("go_left", ""))(root)
     line = one_error(maestromotif("run", root))
-    assert "learning_rat" in line
+    assert "rolout" in line
     assert "twice" in line
 
 

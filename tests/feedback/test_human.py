@@ -281,10 +281,10 @@ class Page:
     def state(self) -> Any:
         return json.loads(self.ask("state")[1])
 
-    def until(self, skill: str) -> Any:
-        """The state once a pair of this skill is shown."""
+    def until(self, value: str, key: str = "skill") -> Any:
+        """The state once a pair of this skill is shown, or something else has this value."""
         deadline = time.monotonic() + 20
-        while (state := self.state()).get("skill") != skill:
+        while (state := self.state()).get(key) != value:
             assert time.monotonic() < deadline, state
             time.sleep(0.02)
         return state
@@ -324,7 +324,7 @@ def test_on_a_page(root: Path) -> None:
         assert page.press("t")["done"] == 2
         assert page.press("u")["done"] == 1
         process.send_signal(signal.SIGINT)
-        assert page.state()["state"] == "stopped"
+        page.until("stopped", "state")
         assert process.wait(20) == 130
     assert kept(root, "go_left")[1:] == ["tie", "undone"]
     with served(root, "annotate.pairs=3") as (page, process):
