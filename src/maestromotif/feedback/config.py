@@ -27,12 +27,13 @@ class AnnotateConfig(BaseModel):
     annotator: str = Field(
         default="judge",
         description="Who compares. 'judge': the model writes one scoring program for each skill, which then compares all pairs; "
-        "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair.",
+        "'chat': the model compares each pair itself, which needs an endpoint and one call or two for each pair; 'human': you do; "
+        "'embedding', 'ground-truth', 'random', 'ensemble': see docs/feedback.md.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator itself; see docs/feedback.md.")
     pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill; with active pairing, at most.")
     pairing: Literal["auto", "uniform", "active"] = Field(
-        default="uniform",
+        default="auto",
         description="How pairs are chosen. 'uniform': all beforehand; 'active': in batches, those from which most would be learnt after "
         "the answers so far; 'auto': active where each answer costs something, as with 'chat' and 'human'.",
     )
