@@ -28,7 +28,7 @@ from maestromotif.skills import SkillSet
 from maestromotif.types import Caption, RewardInput, Verdict
 
 DOMAIN = Corridor()
-SLOTS, LATENCY, FAULTS, THREADS = 32, 0.05, 0.05, 40
+SLOTS, LATENCY, FAULTS, THREADS = 32, 0.05, 0.05, 48
 
 
 class Instant:
