@@ -26,7 +26,8 @@ _MIB = 1 << 20
 
 
 def used() -> dict[str, float]:
-    """What this process holds: MiB of proportional memory, of anonymous memory, and of nle's files in memory, descriptors, mappings, temporary folders."""
+    """What this process holds: MiB of proportional memory, of anonymous memory, and of nle's files in memory; descriptors, mappings and
+    temporary folders."""
     rollup = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
     descriptors = list(Path("/proc/self/fd").iterdir())
     copies = [path for path in descriptors if os.path.islink(path) and "memfd:nle" in os.readlink(path)]

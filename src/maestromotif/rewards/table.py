@@ -15,6 +15,7 @@ from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
 from maestromotif.rewards.discount import CountDiscount, Window
 from maestromotif.rewards.encoders import Reader
+from maestromotif.rewards.encoders.hashed import HashedReader, HashedScorer
 from maestromotif.rewards.features import FEATURE_VERSION
 from maestromotif.rewards.model import RewardModel, read_card, reward_paths
 from maestromotif.rewards.pipeline import Shaping, shape
@@ -58,6 +59,12 @@ class RewardTable:
             if place == len(self._readers):
                 self._readers.append(model.reader)
             self._reader_of.append(place)
+        # One input at a time is what a game asks for; the common kind of model has a quick way for it.
+        members = [model.ensemble.members[0] for model in models if len(model.ensemble.members) == 1]
+        scorers = [member for member in members if isinstance(member, HashedScorer)]
+        plain = [reader for reader in self._readers if isinstance(reader, HashedReader)]
+        quick = len(scorers) == len(models) and len(plain) == len(self._readers)
+        self._scorers, self._plain = (scorers, plain) if quick else ([], [])
         self._seen = self._precomputed()
         self._known = dict(self._seen)
 
@@ -90,12 +97,12 @@ class RewardTable:
             key: ``DomainEnv.reward_key``.
             make_input: called only when the key is new.
         """
-        key = int64_key(key)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= len(self._seen) + _MOST_ENTRIES:
                 self._known = dict(self._seen)
-            found = self._known[key] = self._row(self._shaped(self.raws([make_input()]))[0])
+            found = self._seen.get(int64_key(key)) or self._compute(make_input())
+            self._known[key] = found
         return found
 
     def batch(self, keys_N: NDArray[np.int64], make_input: Callable[[int], RewardInput]) -> NDArray[np.float64]:
@@ -127,6 +134,16 @@ class RewardTable:
         read = [reader.read(inputs) for reader in self._readers]
         columns = [model.ensemble.raws(read[place]) for (model, _), place in zip(self._models, self._reader_of, strict=True)]
         return np.stack(columns, axis=1)
+
+    def _compute(self, given: RewardInput) -> list[float]:
+        if not self._plain:
+            return self._row(self._shaped(self.raws([given]))[0])
+        rows = [reader.rows(given) for reader in self._plain]
+        found = [
+            shaping.one(scorer.raw(rows[place]))
+            for scorer, (_, shaping), place in zip(self._scorers, self._models, self._reader_of, strict=True)
+        ]
+        return found if any(found) else self._nothing
 
     def discount(self) -> CountDiscount:
         """A new count discount with the window that the rewards were fitted for; one per game."""

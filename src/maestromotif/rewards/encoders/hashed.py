@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = ["Corpus", "HashedReader", "HashedScorer", "build_corpus"]
 
 # Inputs at a time: some twenty features of 32 float64 each.
 _CHUNK = 2048
+_FIRST = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ class HashedReader:
     """Reads the features with the hashes ``buckets`` (int64 ``[V]``, ascending); others count for nothing."""
 
     buckets: Rows
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Row of each hash."""
+        return {bucket: row for row, bucket in enumerate(self.buckets.tolist())}
+
+    def rows(self, given: RewardInput) -> Rows:
+        """The features of one input, as ``read`` gives them, without its overhead."""
+        places = self.places
+        return np.array([places[number] for number in feature_hashes(given) if number in places], np.int64)
 
     def read(self, inputs: Sequence[RewardInput]) -> Corpus:
         return _known(self.buckets, *_flatten([feature_hashes(given) for given in inputs]))
@@ -101,6 +113,16 @@ class HashedScorer:
                 value += (active * self.out).sum(axis=1)
             result[begin:end] = value
         return result
+
+    def raw(self, rows: Rows) -> float:
+        """The raw reward of one input, as ``raws`` gives it to the last bit."""
+        if not len(rows):
+            rest = (np.maximum(self.bias, 0.0).astype(np.float64) * self.out).sum() if len(self.out) else 0.0
+            return float(rest)
+        value = np.add.reduceat(self.linear[rows].astype(np.float64), _FIRST)
+        if len(self.out):
+            value += (np.maximum(np.add.reduceat(self.hidden[rows].astype(np.float64), _FIRST) + self.bias, 0.0) * self.out).sum(axis=1)
+        return float(value[0])
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in self.NAMES}
