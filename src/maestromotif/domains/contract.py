@@ -305,7 +305,7 @@ class Domain(ABC):
     @property
     def folders(self) -> tuple[Sequence[Path], Sequence[Path]]:
         """What the environments read, and what they write, once they have played their first step, beyond Python's packages and the
-        temporary folder. Everything else is out of reach in a process that runs generated programs; see docs/programs.md."""
+        temporary folder. Everything else is out of reach in a process that runs generated programs; see docs/security.md."""
         return (), ()
 
     @property
