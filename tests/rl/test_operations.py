@@ -424,3 +424,10 @@ def test_nethack_goes_on_where_it_was(tmp_path: Path) -> None:
             run(tmp_path / "parts", stop, workers=workers, checkpoint_seconds=0.0)
     assert _without_time(run(tmp_path / "parts", workers=2)) == _without_time(whole)
     assert (tmp_path / "parts" / POLICY).read_bytes() == (tmp_path / "whole" / POLICY).read_bytes()
+
+
+def test_workers_play_without_a_cache_of_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Workers may not write there once programs are loaded; what they compile later is compiled all the same.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    metrics = _train(tmp_path / "out", steps=2048, workers=2)
+    assert all(not line["restarts"] for line in metrics)

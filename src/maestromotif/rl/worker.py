@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import json
@@ -102,6 +103,7 @@ class _Worker:
         # From here on there may be generated code in this process.
         read, write = self._domain.folders
         rewards = [Path(self._spec.rewards)] if self._spec.rewards else []
+        _compile_for_itself()
         confine_or_refuse([Path(tempfile.gettempdir()), *write], [*read, *rewards], address_space() + _MORE_MEMORY)
         # An order is one step of some games, or a whole rollout of them where the network acts here.
         self._every = 8 if "acting" in task else 500
@@ -174,7 +176,9 @@ class _Worker:
         count = len(views.keep)
         nothing = {name: np.zeros((count, *shape), dtype) for name, (shape, dtype) in observed.layout().items()}
         skill, floats = np.zeros(count, np.int64), [np.zeros(count, np.float32) for _ in range(2)]
-        actor.act(nothing, skill, np.zeros_like(views.memory), np.zeros_like(views.noise[:, 0]), np.zeros(count, np.int64), *floats)
+        # The noise of a step is a column, as later: code is compiled for the layout of arrays, too.
+        noise = np.zeros((count, 2, views.noise.shape[2]), np.float32)[:, 0]
+        actor.act(nothing, skill, np.zeros_like(views.memory), noise, np.zeros(count, np.int64), *floats)
         return actor, views
 
     def _make_collector(self, part: SkillGames) -> Collector:
@@ -182,6 +186,20 @@ class _Worker:
         assert self._views is not None
         mine, described = self._task["mine"][0], ActingSpec(**self._task["acting"]["spec"])
         return Collector(_Here(part, self._arrays.part(mine["part"], slice(*mine["games"]))), self._actor, self._views, described)
+
+
+def _compile_for_itself() -> None:
+    """What numba compiles from now on it cannot keep in files, which it takes for an error."""
+    caching: Any = sys.modules.get("numba.core.caching")
+    if caching is None:
+        return
+    save = caching.Cache.save_overload
+
+    def attempt(self: object, signature: object, code: object) -> None:
+        with contextlib.suppress(OSError):
+            save(self, signature, code)
+
+    caching.Cache.save_overload = attempt
 
 
 def _warm_up(domain: Domain) -> None:
