@@ -36,7 +36,7 @@ from maestromotif.feedback.scoring import score_inputs
 from maestromotif.feedback.selection import design_of
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.rewards.belief import fit_belief
-from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry, raw_rewards
+from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry
 from maestromotif.rewards.config import RewardConfig
 from maestromotif.rewards.features import feature_hashes
 from maestromotif.skills import Skill
@@ -88,7 +88,7 @@ class Bench:
     def learn(self, learner: str, pairs_P: Rows, target_P: Floats, seed: int) -> Floats:
         if learner == "linear":
             return self.design.scores(fit_belief(self.design, pairs_P, target_P).mean)
-        return raw_rewards(fit_bradley_terry(self.corpus, pairs_P, target_P, RewardConfig(), seed).model, self.corpus)
+        return fit_bradley_terry(self.corpus, pairs_P, target_P, RewardConfig(learner="network"), seed).model.raws(self.corpus)
 
     def active(self, skill: str, score_N: Floats, margin: float, most: int, seed: int) -> tuple[Rows, Floats]:
         """Questions in the order in which they are asked, with their answers."""

@@ -28,6 +28,14 @@ class Verdict(enum.StrEnum):
     def decided(self) -> bool:
         return self in (Verdict.FIRST, Verdict.SECOND)
 
+    @property
+    def target(self) -> float:
+        """How probable it makes the first the better one; NaN where nothing is known."""
+        return _TARGETS[self]
+
+
+_TARGETS = {Verdict.FIRST: 1.0, Verdict.SECOND: 0.0, Verdict.TIE: 0.5, Verdict.UNPARSED: float("nan")}
+
 
 class EndCause(enum.IntEnum):
     """How the call of a skill ended at a transition.

@@ -86,3 +86,11 @@ def make_project(folder: Path, **settings: Any) -> Path:
 def root(tmp_path: Path) -> Path:
     """A new tiny project."""
     return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose captions are there; not to be changed."""
+    root = make_project(tmp_path_factory.mktemp("collected") / "project")
+    assert maestromotif("collect", root).returncode == 0
+    return root

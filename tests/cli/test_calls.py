@@ -11,20 +11,13 @@ import pytest
 
 from maestromotif.llm.testing import Answer, ChatServer, completion
 
-from .conftest import configure, hashes, maestromotif, make_project, one_error
+from .conftest import configure, hashes, maestromotif, one_error
 
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     with ChatServer(lambda number, body: completion("VERDICT: 1")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = make_project(tmp_path_factory.mktemp("collected") / "project")
-    assert maestromotif("collect", root).returncode == 0
-    return root
 
 
 @pytest.fixture

@@ -14,16 +14,9 @@ from maestromotif.domains import load_domain
 from maestromotif.llm import RecordedChat
 from maestromotif.llm.testing import Answer, ChatServer, completion
 
-from .conftest import configure, environment, hashes, maestromotif, make_project, one_error
+from .conftest import configure, environment, hashes, maestromotif, one_error
 
 _KEY = "sk-never-to-be-shown"
-
-
-@pytest.fixture(scope="module")
-def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = make_project(tmp_path_factory.mktemp("collected") / "project")
-    assert maestromotif("collect", root).returncode == 0
-    return root
 
 
 @pytest.fixture

@@ -12,6 +12,10 @@ from maestromotif.stages.insight import compared, number_of_pairs
 def test_a_costly_annotator_needs_a_number(project: Project) -> None:
     assert number_of_pairs(["judge", "random"], None) == 500
     assert number_of_pairs(["judge", "chat"], 7) == 7
+    assert number_of_pairs(["embedding", "ground-truth"], None) == 500
+    for name in ("human", "ensemble"):
+        with pytest.raises(ConfigError, match=name):
+            number_of_pairs([name], None)
     with pytest.raises(ConfigError, match="'chat' costs something"):
         number_of_pairs(["judge", "chat"], None)
 

@@ -15,7 +15,7 @@ import torch
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.rewards import RewardConfig, RewardTable, fit
-from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry, raw_rewards
+from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry
 from maestromotif.rewards.encoders.hashed import HashedReader
 from maestromotif.rewards.encoders.networks import HashedNetwork
 from maestromotif.rewards.features import feature_hashes
@@ -92,7 +92,7 @@ def test_tables_equal_the_network_in_torch() -> None:
         network.bias.normal_(generator=torch.Generator().manual_seed(3))
         expected = network(corpus).numpy()
     model = Ensemble.build([network.export()], corpus)
-    assert raw_rewards(model, corpus) == pytest.approx(expected, abs=1e-4)
+    assert model.raws(corpus) == pytest.approx(expected, abs=1e-4)
     whole = RewardModel(HashedReader(corpus.buckets), model)
     table = RewardTable(["one"], [whole], [fit_shaping(expected.astype(np.float64), 0.5)])
     assert [table.raw(given)[0] for given in inputs] == pytest.approx(expected, abs=1e-4)

@@ -18,7 +18,7 @@ from maestromotif.feedback.annotators import make_annotator
 from maestromotif.feedback.config import AnnotateConfig
 from maestromotif.feedback.interactions import CAPTIONS_FILE, Progress
 from maestromotif.feedback.journal import Answered, Journal
-from maestromotif.feedback.pairs import Question, pairs_of_keys, pairs_of_rows
+from maestromotif.feedback.pairs import Question, pairs_of_keys
 from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Closing, Judgement, Telling
 from maestromotif.feedback.questions import Pairing, Questions
 from maestromotif.feedback.rounds import Round
@@ -28,7 +28,7 @@ from maestromotif.llm.chat import ChatModel
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import Verdict
 
-__all__ = ["SkillVerdicts", "annotate", "in_batches", "pairs_of_keys", "pairs_of_rows"]
+__all__ = ["SkillVerdicts", "annotate", "in_batches"]
 
 # Judgements are made safe after so many or so many seconds, whatever comes first.
 _BATCH, _SECONDS = 512, 2.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,9 +34,7 @@ class Answered:
 
     def value(self) -> float:
         """How probable it is that the first is better; NaN where nothing is known."""
-        if self.target is not None:
-            return self.target
-        return {Verdict.FIRST: 1.0, Verdict.SECOND: 0.0, Verdict.TIE: 0.5, Verdict.UNPARSED: math.nan}[self.verdict]
+        return self.verdict.target if self.target is None else self.target
 
     def preference(self, skill: str, pair: str, annotator: str) -> Preference:
         return Preference(skill, pair, self.verdict, annotator, self.target, self.reason)

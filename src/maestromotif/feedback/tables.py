@@ -140,8 +140,7 @@ class PreferenceTable:
     def targets(self) -> NDArray[np.float64]:
         """Float64 ``[P]``: 1 where the first is better, 0 where the second is, 0.5 for ties, or what the annotator gave instead; NaN where
         unparsed."""
-        value = {Verdict.FIRST: 1.0, Verdict.SECOND: 0.0, Verdict.TIE: 0.5, Verdict.UNPARSED: np.nan}
-        return np.array([value[row.verdict] if row.target is None else row.target for row in self.preferences], np.float64)
+        return np.array([row.verdict.target if row.target is None else row.target for row in self.preferences], np.float64)
 
     def save(self, path: Path, domain: Domain, skill: str, metadata: Mapping[str, Any]) -> None:
         rows = self.preferences

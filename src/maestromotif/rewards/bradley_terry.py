@@ -24,7 +24,7 @@ from maestromotif.rewards.encoders.hashed import Corpus, build_corpus
 from maestromotif.rewards.encoders.networks import Network, make_network
 from maestromotif.rewards.model import Ensemble
 
-__all__ = ["Corpus", "FitResult", "agreement", "build_corpus", "fit_bradley_terry", "outcomes", "raw_rewards"]
+__all__ = ["Corpus", "FitResult", "agreement", "build_corpus", "fit_bradley_terry", "outcomes"]
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -39,12 +39,14 @@ class FitResult:
     """A fitted model and what was measured while fitting.
 
     Attributes:
+        learner: ``"network"`` or ``"linear"``.
         epochs, train_loss, validation_loss: means over members.
         agreement, train_agreement: on decided pairs (``calibration.decided``), held out and trained on; NaN where there is none.
         tie_weight: Davidson's nu, mean over members; None where ties are halves.
     """
 
     model: Ensemble
+    learner: str
     epochs: float
     train_loss: float
     validation_loss: float
@@ -54,11 +56,6 @@ class FitResult:
     held_out_decided: int
     calibration: Calibration
     tie_weight: float | None
-
-
-def raw_rewards(model: Ensemble, features: Any) -> Floats:
-    """Raw rewards of all inputs, float64 ``[N]``."""
-    return model.raws(features)
 
 
 def outcomes(target_P: Floats) -> Floats:
@@ -126,6 +123,7 @@ def _fit(
     bins, plain = (reliability(difference_P[held_out], target_P[held_out], one) for one in (temperature, 1.0))
     return FitResult(
         model,
+        fits[0].learner,
         _mean([fit.epochs for fit in fits]),
         _mean([fit.train_loss for fit in fits]),
         _mean([fit.validation_loss for fit in fits]),
@@ -145,6 +143,7 @@ class _Fitted:
     train_loss: float
     validation_loss: float
     tie_weight: float
+    learner: str = "network"
 
 
 def _fit_linear(features: Corpus, pairs_P: Rows, target_P: Floats, training: Rows, validation: Rows) -> _Fitted:
@@ -157,7 +156,7 @@ def _fit_linear(features: Corpus, pairs_P: Rows, target_P: Floats, training: Row
         # The preference for what is shown first is no part of a reward.
         logit, target = torch.from_numpy(raw_N[pairs_P[chosen, 0]] - raw_N[pairs_P[chosen, 1]]), torch.from_numpy(target_P[chosen])
         losses.append(float(torch.nn.functional.binary_cross_entropy_with_logits(logit, target)))
-    return _Fitted(scorer, 0, losses[0], losses[1], 1.0)
+    return _Fitted(scorer, 0, losses[0], losses[1], 1.0, "linear")
 
 
 class _Member:

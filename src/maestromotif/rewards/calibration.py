@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINS", "Bin", "Calibration", "agreement", "calibration_error", "decided", "fit_temperature", "reliability"]
+__all__ = ["BINS", "Bin", "Calibration", "agreement", "calibration_error", "count_right", "decided", "fit_temperature", "reliability"]
 
 Floats = NDArray[np.float64]
 # Bins of equal width between one half and certainty.
@@ -55,12 +55,16 @@ def decided(target_P: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(target_P - 0.5) >= _LEAST_SURE - 1e-9)
 
 
+def count_right(difference_P: Floats, target_P: Floats) -> tuple[int, int]:
+    """On how many decided pairs the difference of rewards has the annotator's sign, and how many decided pairs there are."""
+    decided_P = decided(target_P)
+    return int(np.sum((difference_P > 0)[decided_P] == (target_P > 0.5)[decided_P])), int(decided_P.sum())
+
+
 def agreement(difference_P: Floats, target_P: Floats) -> float:
     """Share of decided pairs whose difference of rewards has the annotator's sign; NaN if no pair is decided."""
-    decided_P = decided(target_P)
-    if not decided_P.any():
-        return math.nan
-    return float(np.mean((difference_P[decided_P] > 0) == (target_P[decided_P] > 0.5)))
+    right, number = count_right(difference_P, target_P)
+    return right / number if number else math.nan
 
 
 def reliability(difference_P: Floats, target_P: Floats, temperature: float = 1.0) -> tuple[Bin, ...]:

@@ -193,7 +193,7 @@ def _card(
             "validation_loss": result.validation_loss,
             "epochs": result.epochs,
         },
-        "learner": "linear" if result.epochs == 0 else "network",
+        "learner": result.learner,
         "captions": len(captions),
         "threshold_quantile": quantile,
         "shaping": asdict(shaping),

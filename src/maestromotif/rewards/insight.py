@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from maestromotif.bench.stats import wilson
 from maestromotif.domains.contract import Domain
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
-from maestromotif.rewards.calibration import decided
+from maestromotif.rewards.calibration import count_right, decided
 from maestromotif.rewards.config import RewardConfig
 from maestromotif.rewards.model import read_card
 from maestromotif.rewards.pipeline import Shaping, shape
@@ -107,8 +107,7 @@ def learning_curve(
             fit(domain, one, captions_path, Path(folder), config, Path(folder) / "rewards", seed)
             model = RewardTable.load(Path(folder) / "rewards", domain, one)
         difference_P, target_P = model_differences(model, captions, held_out)
-        chosen_P = decided(target_P)
-        right, number = int(np.sum((difference_P > 0)[chosen_P] == (target_P > 0.5)[chosen_P])), int(chosen_P.sum())
+        right, number = count_right(difference_P, target_P)
         interval = wilson(right, number)
         agreement = right / number if number else None
         points.append({"questions": len(part), "decided": number, "agreement": agreement, "low": interval.low, "high": interval.high})

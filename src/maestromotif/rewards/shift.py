@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maestromotif.bench.stats import wilson
 from maestromotif.domains.contract import Domain
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
-from maestromotif.rewards.calibration import decided
+from maestromotif.rewards.calibration import count_right
 from maestromotif.rewards.model import read_card
 from maestromotif.rewards.table import RewardTable
 from maestromotif.skills import Skill, SkillSet
@@ -90,9 +90,7 @@ def skill_shift(
     if answers is not None:
         questions = len(answers)
         difference_P, target_P = model_differences(table, met, answers)
-        chosen_P = decided(target_P)
-        number = int(chosen_P.sum())
-        right = int(np.sum((difference_P[chosen_P] > 0) == (target_P[chosen_P] > 0.5)))
+        right, number = count_right(difference_P, target_P)
     interval = wilson(right, number)
     held_out = read_card(rewards, skill.id)["held_out"]["agreement"]
     agreement = right / number if number else None

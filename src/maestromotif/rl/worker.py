@@ -208,7 +208,8 @@ def _warm_up(domain: Domain) -> None:
     try:
         env.reset([0], [0])
         env.step(np.argmax(env.observation[ACTION_MASK], 1))
-        env.facts(0), env.reward_key(0), env.discount_key(0), env.reward_input(0), env.caption(0)
+        for look in (env.facts, env.reward_key, env.discount_key, env.reward_input, env.caption):
+            look(0)
     finally:
         env.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maestromotif.errors import ConfigError, ProjectError
-from maestromotif.feedback.annotators import annotator_names, check_annotator, make_annotator
+from maestromotif.feedback.annotators import annotator_names, check_annotator, is_costly, make_annotator
 from maestromotif.feedback.asking import COMPARE, PROBE, ROUND, ask_about_all, preferences_path
 from maestromotif.feedback.comparison import write_matrix
 from maestromotif.feedback.interactions import CAPTIONS_FILE
@@ -27,8 +27,7 @@ from maestromotif.stages.stage import Stage, Work
 
 __all__ = ["compare_stage", "compared", "number_of_pairs", "plan_round", "policy_captions_stage", "requested_stages", "shift_stage"]
 
-# Annotators whose answers cost nothing. For all others, the number of questions must be given.
-_FREE = frozenset({"judge", "random", "ground-truth", "embedding"})
+# For each skill, where answers cost nothing. For all others, the number of questions must be given.
 _FREE_PAIRS = 500
 _NO_PAIRS = np.zeros((0, 2), np.int64)
 
@@ -39,7 +38,7 @@ def number_of_pairs(names: Sequence[str], given: int | None, free: int = _FREE_P
     Raises:
         ConfigError: none was given, and an answer of one of these annotators costs something.
     """
-    costly = [name for name in names if name not in _FREE]
+    costly = [name for name in names if is_costly(name)]
     if given is None and costly:
         raise ConfigError(f"each answer of the annotator {costly[0]!r} costs something", "Say how many pairs with --pairs, for each skill")
     return free if given is None else given

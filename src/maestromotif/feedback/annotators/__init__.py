@@ -13,7 +13,7 @@ from maestromotif.feedback.annotators.options import read_options
 from maestromotif.feedback.protocol import Annotator, AnnotatorContext
 from maestromotif.skills import SkillSet
 
-__all__ = ["GROUP", "annotator_names", "check_annotator", "make_annotator"]
+__all__ = ["GROUP", "annotator_names", "check_annotator", "is_costly", "make_annotator"]
 
 GROUP = "maestromotif.annotators"
 
@@ -40,6 +40,15 @@ def check_annotator(name: str, options: Mapping[str, Any], domain: Domain, skill
     check = getattr(factory, "check", None)
     if check is not None:
         check(given, domain, skills)
+
+
+def is_costly(name: str) -> bool:
+    """Whether each answer of the annotator of this name costs something, or may: see ``Annotator``.
+
+    Raises:
+        ConfigError: there is none of this name, or it cannot be loaded.
+    """
+    return bool(getattr(_load(name, "annotate"), "costly", False))
 
 
 def make_annotator(context: AnnotatorContext, name: str = "") -> Annotator:

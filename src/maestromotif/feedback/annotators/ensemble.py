@@ -49,6 +49,11 @@ class EnsembleAnnotator:
         self.id = f"ensemble:{self._rule}:{'+'.join(member.id for member in self._members.values())}"
         self._briefings: dict[str, dict[str, Briefing]] = {}
 
+    @property
+    def costly(self) -> bool:
+        """Whether one of the members is; see ``Annotator``."""
+        return any(getattr(member, "costly", False) for member in self._members.values())
+
     @staticmethod
     def check(options: Options, domain: Domain, skills: SkillSet) -> None:
         """Whether every member could be made.
