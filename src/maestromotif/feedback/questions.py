@@ -95,14 +95,14 @@ class ActiveQuestions:
         self._held_out: list[Question] = []
         self._belief: Belief | None = None
         self._past: list[tuple[int, Floats]] = []
-        self._curve: list[dict[str, Any]] = []
+        self._measured: tuple[NDArray[np.int64], Floats] = np.zeros((0, 2), np.int64), np.zeros(0)
         self._idle = 0
         self._stopped = ""
         self.most = config.pairs
 
     @property
     def ending(self) -> str:
-        last = self._curve[-1] if self._curve else None
+        last = self._point(*self._past[-1]) if self._past else None
         shown = f", agreement {last['agreement']:.0%} on {last['decided']} held-out pairs" if last and last["decided"] else ""
         return f"{shown}; ended: {self._stopped}"
 
@@ -130,7 +130,12 @@ class ActiveQuestions:
         return held_out + chosen
 
     def told(self) -> dict[str, Any]:
-        return {"pairing": "active", "questions": self.asked, "stopped": self._stopped, "curve": self._curve}
+        return {
+            "pairing": "active",
+            "questions": self.asked,
+            "stopped": self._stopped,
+            "curve": [self._point(*past) for past in self._past],
+        }
 
     def _learn(self, answers: Mapping[str, Answered]) -> None:
         """Fit the model to all answers but the held-out ones, measure it on those, and see whether it still gets better."""
@@ -139,21 +144,27 @@ class ActiveQuestions:
         self._past.append((self.asked, self._belief.mean))
         rows_H, target_H = self._answered(self._held_out, answers)
         decided_H = target_H != 0.5
-        rows_H, target_H = rows_H[decided_H], target_H[decided_H]
-        right = [(asked, self._right(mean, rows_H, target_H)) for asked, mean in self._past]
-        self._curve = [_point(asked, right_H) for asked, right_H in right]
-        if self.asked >= self.most or not self._config.stop or len(rows_H) < _LEAST_DECIDED:
+        self._measured = rows_H[decided_H], target_H[decided_H]
+        if self.asked >= self.most or not self._config.stop or decided_H.sum() < _LEAST_DECIDED:
             return
-        before = [right_H for asked, right_H in right if 3 * asked <= 2 * self.asked]
-        rise = float(np.mean(right[-1][1]) - np.mean(before[-1])) if before else math.inf
+        before = [mean for asked, mean in self._past if 3 * asked <= 2 * self.asked]
+        rise = float(np.mean(self._right(self._belief.mean)) - np.mean(self._right(before[-1]))) if before else math.inf
         self._idle = self._idle + 1 if rise < _RISE else 0
         if self._idle >= _PATIENCE and self.asked >= self._config.min_pairs:
             self._stopped = "agreement with held-out answers no longer rises"
 
-    def _right(self, mean: Floats, rows_H: NDArray[np.int64], target_H: Floats) -> NDArray[np.bool_]:
-        score_N = self._design.scores(mean)
+    def _right(self, mean: Floats) -> NDArray[np.bool_]:
+        """On which decided held-out pairs a model with these weights agrees."""
+        (rows_H, target_H), score_N = self._measured, self._design.scores(mean)
         right_H: NDArray[np.bool_] = (score_N[rows_H[:, 0]] > score_N[rows_H[:, 1]]) == (target_H > 0.5)
         return right_H
+
+    def _point(self, asked: int, mean: Floats) -> dict[str, Any]:
+        """A point of the learning curve, with Wilson's 95 % interval."""
+        right_H = self._right(mean)
+        interval = wilson(int(right_H.sum()), len(right_H))
+        agreement = float(right_H.mean()) if len(right_H) else None
+        return {"questions": asked, "decided": len(right_H), "agreement": agreement, "low": interval.low, "high": interval.high}
 
     def _answered(self, questions: list[Question], answers: Mapping[str, Answered]) -> tuple[NDArray[np.int64], Floats]:
         """Rows (int64 ``[P, 2]``) and targets (``[P]``) of the questions whose answers say something."""
@@ -188,10 +199,3 @@ class Pairing:
     @cached_property
     def _design(self) -> Design:
         return design_of(self._captions)
-
-
-def _point(asked: int, right_H: NDArray[np.bool_]) -> dict[str, Any]:
-    """A point of the learning curve, with Wilson's 95 % interval."""
-    interval = wilson(int(right_H.sum()), len(right_H))
-    agreement = float(right_H.mean()) if len(right_H) else None
-    return {"questions": asked, "decided": len(right_H), "agreement": agreement, "low": interval.low, "high": interval.high}
