@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess  # the child runs this package with the same interpreter
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ProgramError
+from maestromotif.programs.child import run_job
 from maestromotif.programs.config import ProgramConfig
-from maestromotif.programs.sandbox import scrubbed_environment
 from maestromotif.skills import SkillSet
 
 __all__ = ["Kind", "TrialReport", "run_trial"]
 
 Kind = Literal["skill", "training", "task"]
 
-_STARTUP_SECONDS = 60.0  # imports of the domain, not counted as the program's time
-_ENTRY = "import sys; sys.path.insert(0, sys.argv[1]); from maestromotif.programs.simulate import main; main()"
 _FEWEST_STEPS = 2.5  # a policy over skills whose calls are shorter than this switches too much
 _INTERRUPTED_SHARE = 0.5
 _REFUSED_SHARE = 0.2
@@ -131,7 +123,8 @@ def run_trial(
         "skill_file": skill_file,
         "policy_file": policy_file,
     }
-    outcome = _in_child(job, config.seconds, (skill_file, policy_file))
+    what = f"finish {config.episodes} simulated episodes"
+    outcome = run_job("maestromotif.programs.simulate", job, config.seconds, what, (skill_file, policy_file))
     if "unconfined" in outcome:
         raise ProgramError(*outcome["unconfined"])
     if "problem" in outcome:
@@ -142,42 +135,6 @@ def run_trial(
     fatal = tuple(f"{file}: {fault} ({count} times)" for fault, count in list(report.faults.items())[:4])
     weak = tuple(_doubts(report, skills.ids if tested is None else (tested,)))
     return TrialReport(kind, **outcome, trace=trace, fatal=fatal, weak=weak)
-
-
-def _in_child(job: Mapping[str, Any], seconds: float, files: tuple[str, str]) -> dict[str, Any]:
-    root = str(Path(__file__).resolve().parents[2])
-    with tempfile.TemporaryDirectory(prefix="maestromotif-trial-") as folder:
-        try:
-            child = subprocess.run(
-                [sys.executable, "-I", "-c", _ENTRY, root],
-                input=json.dumps(job).encode(),
-                capture_output=True,
-                timeout=seconds + _STARTUP_SECONDS,
-                env=scrubbed_environment(),
-                cwd=folder,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            where = _last_line((error.stderr or b"").decode(errors="replace"), files)
-            return {"problem": f"{where}did not finish {job['episodes']} simulated episodes within {seconds:g} s"}
-    try:
-        outcome: dict[str, Any] = json.loads(child.stdout)
-    except ValueError:
-        complaint = child.stderr.decode(errors="replace")
-        where = _last_line(complaint, files)
-        last = (complaint.strip().splitlines() or ["no output"])[-1]
-        if child.returncode in (-9, -24):
-            last = f"did not finish {job['episodes']} simulated episodes within {seconds:g} s"
-        return {"problem": f"{where}its process died with code {child.returncode} ({last[:200]})"}
-    return outcome
-
-
-def _last_line(complaint: str, files: tuple[str, str]) -> str:
-    """``file:line: `` of the program's innermost frame in a dumped stack, or nothing."""
-    for match in re.finditer(r'File "([^"]+)", line (\d+)', complaint):
-        if match[1] in files:
-            return f"{match[1]}:{match[2]}: "
-    return ""
 
 
 def _doubts(report: TrialReport, skills: tuple[str, ...]) -> list[str]:
