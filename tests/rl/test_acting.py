@@ -45,7 +45,7 @@ def situation(seed: int = 0, games: int = GAMES) -> dict[str, Any]:
     return {
         "observation": observation,
         "skill": rng.integers(0, len(SKILLS), games),
-        "noise": np.log(rng.exponential(size=(games, SPEC.actions))).astype(np.float32),
+        "chance": rng.random(games, np.float32),
     }
 
 
@@ -85,7 +85,7 @@ def test_a_row_does_not_depend_on_the_batch_it_is_in(core: str) -> None:
     few = {
         "observation": {name: array[:5] for name, array in given["observation"].items()},
         "skill": given["skill"][:5],
-        "noise": given["noise"][:5],
+        "chance": given["chance"][:5],
     }
     part = act(FusedActor(SPEC, weights), width, few, games=5)
     for name, array in part.items():
@@ -113,8 +113,8 @@ def test_actions_follow_the_softmax() -> None:
     actor, games = FusedActor(SPEC, weights), 20_000
     given = situation()
     same = {name: np.repeat(array[:1], games, 0) for name, array in given["observation"].items()}
-    noise = np.log(np.random.default_rng(0).exponential(size=(games, SPEC.actions))).astype(np.float32)
-    result = act(actor, 0, {"observation": same, "skill": np.zeros(games, np.int64), "noise": noise}, games)
+    chance = np.random.default_rng(0).random(games, np.float32)
+    result = act(actor, 0, {"observation": same, "skill": np.zeros(games, np.int64), "chance": chance}, games)
     for action in range(SPEC.actions):
         chosen = result["action"] == action
         if chosen.any():
@@ -147,8 +147,8 @@ def test_acting_in_bfloat16_is_near_float32(network: str, conditioning: str) -> 
     observation = spec.allocate(GAMES)
     for name, array in observation.items():
         array[...] = 1 if name == ACTION_MASK else rng.standard_normal(array.shape) if name == "dense" else rng.integers(0, 50, array.shape)
-    noise = np.log(rng.exponential(size=(GAMES, spec.actions))).astype(np.float32)
-    given = {"observation": observation, "skill": rng.integers(0, len(SKILLS), GAMES), "noise": noise}
+    chance = rng.random(GAMES, np.float32)
+    given = {"observation": observation, "skill": rng.integers(0, len(SKILLS), GAMES), "chance": chance}
     width = policy.initial(1).shape[1]
     exact, rough = (act(make_actor(spec, SKILLS, config.model_dump(), weights, bfloat16=low), width, given) for low in (False, True))
     same = exact["action"] == rough["action"]

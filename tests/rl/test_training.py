@@ -70,7 +70,7 @@ def test_workers_change_nothing_but_the_time(tmp_path: Path) -> None:
 
 def test_skills_are_learned_and_strung_together_zero_shot(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
-        "steps": 48_000,
+        "steps": 64_000,
         "games": 32,
         "rollout": 32,
         "minibatch": 256,

@@ -35,7 +35,7 @@ class Actor(Protocol):
         observation: Mapping[str, NDArray[Any]],
         skill: NDArray[np.int64],
         memory: Floats,
-        noise: Floats,
+        chance: Floats,
         action: NDArray[np.int64],
         log_prob: Floats,
         value: Floats,
@@ -45,7 +45,7 @@ class Actor(Protocol):
         Args:
             observation: arrays ``[N, ...]``; skill: ``[N]``.
             memory: ``[N, H]``, already emptied where it is to be forgotten; becomes the new memory.
-            noise: ``[N, A]``, logarithms of exponential draws: the action is that of the largest log-probability minus noise.
+            chance: ``[N]``, uniform in [0, 1): the action is the first at which the distribution function exceeds it.
             action, log_prob, value: ``[N]``, written; value in units of reward.
         """
         ...
@@ -132,7 +132,7 @@ class ActingSpec:
             layout[f"rollouts/{number}/last_value"] = ((num_games,), np.dtype("f4"))
         layout["memory"] = ((num_games, self.width), np.dtype("f4"))
         layout["keep"] = ((num_games,), np.dtype("f4"))
-        layout["noise"] = ((num_games, self.steps, spec.actions), np.dtype("f4"))
+        layout["chance"] = ((num_games, self.steps), np.dtype("f4"))
         for name, wide in self.weights.items():
             layout[f"weights/{name}"] = (tuple(wide), np.dtype("f4"))
         return layout
@@ -145,14 +145,14 @@ class ActingArrays:
     Attributes:
         rollouts: one or two sets: the learner reads one while the other is filled.
         memory: float32 ``[B, H]``, after the last step; keep: float32 ``[B]``, 0 where it is to be emptied.
-        noise: float32 ``[B, T, A]``, for the rollout to be played.
+        chance: float32 ``[B, T]``, uniform in [0, 1), for the rollout to be played.
         weights: of the network that acts, by the names of ``SkillPolicy.state_dict()``.
     """
 
     rollouts: tuple[RolloutArrays, ...]
     memory: Floats
     keep: Floats
-    noise: Floats
+    chance: Floats
     weights: dict[str, NDArray[Any]]
 
     @classmethod
@@ -173,7 +173,7 @@ class ActingArrays:
                 else:
                     mine[home] = array
         rollouts = tuple(RolloutArrays(**mine) for mine in sets.values())
-        return cls(rollouts, arrays["memory"], arrays["keep"], arrays["noise"], weights)
+        return cls(rollouts, arrays["memory"], arrays["keep"], arrays["chance"], weights)
 
     def part(self, games: slice) -> ActingArrays:
         """Views of some of the games."""
@@ -182,7 +182,7 @@ class ActingArrays:
             values = {name: getattr(whole, name) for name in RolloutArrays.__slots__}
             observation = {name: array[games] for name, array in values.pop("observation").items()}
             rollouts.append(RolloutArrays(observation=observation, **{name: array[games] for name, array in values.items()}))
-        return ActingArrays(tuple(rollouts), self.memory[games], self.keep[games], self.noise[games], self.weights)
+        return ActingArrays(tuple(rollouts), self.memory[games], self.keep[games], self.chance[games], self.weights)
 
 
 def cut_rollout(out: RolloutArrays, step: int) -> None:
@@ -251,7 +251,7 @@ class Collector:
             out.memory[rows, chunk] = memory
         memory *= keep[:, None]
         action, log_prob, value = arrays.action[rows], np.empty(len(keep), np.float32), np.empty(len(keep), np.float32)
-        self._actor.act(observation, arrays.skill[rows], memory, state.noise[rows, step], action, log_prob, value)
+        self._actor.act(observation, arrays.skill[rows], memory, state.chance[rows, step], action, log_prob, value)
         out.action[rows, step] = action
         out.log_prob[rows, step] = log_prob
         out.value[rows, step] = value

@@ -79,7 +79,7 @@ class TorchActor:
         observation: Mapping[str, NDArray[Any]],
         skill: NDArray[np.int64],
         memory: Floats,
-        noise: Floats,
+        chance: Floats,
         action: NDArray[np.int64],
         log_prob: Floats,
         value: Floats,
@@ -89,7 +89,12 @@ class TorchActor:
         with torch.inference_mode():
             logits, values, after = self._step(observation, skill, memory)
             log_probs = torch.log_softmax(logits, 1)
-            chosen = (log_probs - torch.from_numpy(noise).to(logits.device)).argmax(1)
+            odds = log_probs.exp()
+            sums = odds.cumsum(1)
+            wanted = torch.from_numpy(chance).to(logits.device)[:, None] * sums[:, -1:]
+            # Rounding must not carry the draw past the last allowed action.
+            last = odds.shape[1] - 1 - (odds.flip(1) > 0).int().argmax(1)
+            chosen = torch.minimum((sums <= wanted).sum(1), last)
             memory[...] = after.cpu().numpy()
             action[...] = chosen.cpu().numpy()
             log_prob[...] = log_probs.gather(1, chosen[:, None])[:, 0].cpu().numpy()

@@ -131,10 +131,8 @@ class Experience:
 
     def collect(self) -> Rollout:
         """Play on. The rollout's tensors are overwritten by the call after the next (the next, without overlap)."""
-        noise = torch.from_numpy(self.arrays.noise)
-        everyones = noise if self._total == len(noise) else torch.empty(self._total, *noise.shape[1:])
-        everyones.exponential_(generator=self._generator)
-        torch.log(everyones[self._rows], out=noise)
+        chances = torch.rand(self._total, self.arrays.chance.shape[1], generator=self._generator)
+        self.arrays.chance[...] = chances[self._rows].numpy()
         number, self._turn = self._turn, (self._turn + 1) % len(self.arrays.rollouts)
         if self._collector is not None:
             self._collector.collect(number)

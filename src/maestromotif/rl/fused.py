@@ -47,13 +47,13 @@ class FusedActor:
         observation: Mapping[str, NDArray[Any]],
         skill: NDArray[np.int64],
         memory: Floats,
-        noise: Floats,
+        chance: Floats,
         action: NDArray[np.int64],
         log_prob: Floats,
         value: Floats,
     ) -> None:
         logits = self._run(observation, skill, memory, value)
-        _choose(logits, observation[ACTION_MASK], noise, action, log_prob)
+        _choose(logits, observation[ACTION_MASK], chance, action, log_prob)
 
     def values(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats) -> Floats:
         value = np.zeros(len(skill), np.float32)
@@ -217,19 +217,26 @@ def _add_skips(table: Floats, size: int, indices: NDArray[Any], skill: NDArray[n
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _choose(logits: Floats, mask: NDArray[np.uint8], noise: Floats, action: NDArray[np.int64], log_prob: Floats) -> None:
-    """The fastest of exponential clocks, whose logarithms are in ``noise``, is a draw from the softmax over allowed actions."""
+def _choose(logits: Floats, mask: NDArray[np.uint8], chance: Floats, action: NDArray[np.int64], log_prob: Floats) -> None:
+    """A draw from the softmax over allowed actions, by inversion of its distribution."""
+    actions = logits.shape[1]
+    odds = np.empty(actions, np.float32)
     for n in range(logits.shape[0]):
         top = _FORBIDDEN
-        for j in range(logits.shape[1]):
+        for j in range(actions):
             if mask[n, j] == 0:
                 logits[n, j] = _FORBIDDEN
             top = max(top, logits[n, j])
         total = np.float32(0)
-        best, chosen = _FORBIDDEN * np.float32(2), 0
-        for j in range(logits.shape[1]):
-            total += np.float32(math.exp(logits[n, j] - top))
-            if logits[n, j] - noise[n, j] > best:
-                best, chosen = logits[n, j] - noise[n, j], j
+        for j in range(actions):
+            odds[j] = np.float32(math.exp(logits[n, j] - top))
+            total += odds[j]
+        wanted, reached, chosen = chance[n] * total, np.float32(0), 0
+        for j in range(actions):
+            if odds[j] > 0:
+                # Rounding must not carry the draw past the last allowed action.
+                reached, chosen = reached + odds[j], j
+                if reached > wanted:
+                    break
         action[n] = chosen
         log_prob[n] = logits[n, chosen] - top - np.float32(math.log(total))

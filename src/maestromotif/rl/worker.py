@@ -176,9 +176,9 @@ class _Worker:
         count = len(views.keep)
         nothing = {name: np.zeros((count, *shape), dtype) for name, (shape, dtype) in observed.layout().items()}
         skill, floats = np.zeros(count, np.int64), [np.zeros(count, np.float32) for _ in range(2)]
-        # The noise of a step is a column, as later: code is compiled for the layout of arrays, too.
-        noise = np.zeros((count, 2, views.noise.shape[2]), np.float32)[:, 0]
-        actor.act(nothing, skill, np.zeros_like(views.memory), noise, np.zeros(count, np.int64), *floats)
+        # The chances of a step are a column, as later: code is compiled for the layout of arrays, too.
+        chance = np.zeros((count, 2), np.float32)[:, 0]
+        actor.act(nothing, skill, np.zeros_like(views.memory), chance, np.zeros(count, np.int64), *floats)
         return actor, views
 
     def _make_collector(self, part: SkillGames) -> Collector:
