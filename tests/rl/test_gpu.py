@@ -74,7 +74,7 @@ def test_an_update_moves_the_weights_as_on_a_processor(core: str) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"workers": 2}, {"workers": 2, "acting": "trainer", "groups": 2}, {"precision": "float32"}])
 def test_skills_are_learned(tmp_path: Path, settings: dict[str, Any]) -> None:
-    shape = {"steps": 40_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32, "advantage_floor": 0.01}
+    shape: dict[str, Any] = {"steps": 40_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32, "advantage_floor": 0.01}
     metrics = _train(tmp_path, device="cuda", **shape, **settings)
     for skill in ("go_left", "go_right"):
         rates = [line["skills"][skill]["success"] for line in metrics[-6:]]
