@@ -33,7 +33,7 @@ def _results(policy: SkillPolicy, device: str) -> list[torch.Tensor]:
     memory = torch.randn(policy.initial(count).shape, generator=generator).to(device)
     logits, value = policy.sequence(observation, skill, memory, keep)
     policy.zero_grad()
-    torch.softmax(logits, 1).square().sum().add(value.square().sum()).backward()
+    torch.autograd.backward(torch.softmax(logits, 1).square().sum() + value.square().sum())
     gradients = [parameter.grad for parameter in policy.parameters() if parameter.grad is not None]
     return [tensor.detach().cpu().clone() for tensor in (torch.softmax(logits, 1), value, *gradients)]
 
@@ -74,7 +74,7 @@ def test_an_update_moves_the_weights_as_on_a_processor(core: str) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"workers": 2}, {"workers": 2, "acting": "trainer", "groups": 2}, {"precision": "float32"}])
 def test_skills_are_learned(tmp_path: Path, settings: dict[str, Any]) -> None:
-    shape: dict[str, Any] = {"steps": 40_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32, "advantage_floor": 0.01}
+    shape: dict[str, Any] = {"steps": 40_000, "games": 32, "rollout": 32, "minibatch": 256, "features": 32, "hidden": 32}
     metrics = _train(tmp_path, device="cuda", **shape, **settings)
     for skill in ("go_left", "go_right"):
         rates = [line["skills"][skill]["success"] for line in metrics[-6:]]
