@@ -12,13 +12,15 @@ import re
 from collections.abc import Collection, Iterator
 
 from maestromotif.errors import ProgramError
-from maestromotif.programs.vocabulary import BUILTINS, GUARDED_METHODS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
+from maestromotif.programs.vocabulary import BUILTINS, CONTRACT, GUARDED_METHODS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
 
 __all__ = ["MAX_DEPTH", "MAX_SOURCE", "bound_names", "check_source", "parse_checked"]
 
 MAX_SOURCE = 65_536  # characters
 MAX_DEPTH = 60  # nesting of the syntax tree; a chain of elif counts once
 _REPORTED = 6
+# Names that are alike are looked for among so many of at most this length, for the first violations only: the search is slow.
+_HINTED, _CANDIDATES, _LONGEST_NAME = 3 * _REPORTED, 1_000, 60
 
 _NODES: tuple[type[ast.AST], ...] = (
     *(ast.Module, ast.FunctionDef, ast.ClassDef, ast.Return, ast.Delete, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.While),
@@ -146,6 +148,7 @@ class _Checker:
         self.called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
         self.decorators = {id(part) for node in nodes if isinstance(node, ast.FunctionDef) for part in node.decorator_list}
         self.annotations = {id(part) for root in _annotations(tree) for part in ast.walk(root)}
+        self.hints = _HINTED
 
     def problems(self) -> Iterator[tuple[int, str]]:
         line = 1
@@ -164,11 +167,19 @@ class _Checker:
     def _Name(self, node: ast.Name) -> Iterator[str]:
         yield from self._identifier(node.id)
         if isinstance(node.ctx, ast.Load) and node.id not in self.bound and node.id not in BUILTINS and not node.id.startswith("__"):
-            hint = HINTS.get(node.id) or _closest(node.id, self.bound | BUILTINS)
+            hint = HINTS.get(node.id) or self._closest(node.id, self.bound | BUILTINS)
             yield f"the name {node.id!r} is not available" + (f" ({hint})" if hint else "")
 
         if node.id in _DECORATORS and node.id not in self.bound and id(node) not in self.decorators:
             yield f"{node.id} may only be used as a decorator"
+
+    def _closest(self, name: str, known: Collection[str]) -> str:
+        self.hints -= 1
+        if self.hints < 0 or len(name) > _LONGEST_NAME:
+            return ""
+        candidates = [other for other in sorted(known) if len(other) <= _LONGEST_NAME][:_CANDIDATES]
+        found = difflib.get_close_matches(name, candidates, n=1)
+        return f"did you mean {found[0]!r}?" if found else ""
 
     def _identifier(self, name: str) -> Iterator[str]:
         if name.startswith("__"):
@@ -185,7 +196,7 @@ class _Checker:
         elif node.attr in GUARDED_METHODS and isinstance(node.ctx, ast.Load) and id(node) not in self.called:
             yield f"the method {node.attr!r} may only be called at once, as in value.{node.attr}(...), not kept or passed on"
         elif node.attr not in self.attributes and not node.attr.startswith("__"):
-            hint = HINTS.get(node.attr) or _closest(node.attr, self.given | self.own | SAFE_ATTRIBUTES)
+            hint = HINTS.get(node.attr) or self._closest(node.attr, self.given | self.own | SAFE_ATTRIBUTES)
             rule = f"unknown attribute {node.attr!r}: not a fact, not a plain method, not made by the program"
             yield rule + (f" ({hint})" if hint else "")
         if isinstance(node.ctx, ast.Del):
@@ -195,6 +206,8 @@ class _Checker:
                 yield "attributes may be set on a plain name only, such as self.x"
             elif node.attr in self.given and node.value.id in ("facts", "start"):
                 yield f"facts are read-only: {node.value.id}.{node.attr} may not be set"
+            elif node.attr in CONTRACT:
+                yield f"{node.attr} may only be defined with def, not set"
 
     def _FunctionDef(self, node: ast.FunctionDef) -> Iterator[str]:
         if not (node.name == "__init__" and id(node) in self.in_class):
@@ -202,6 +215,8 @@ class _Checker:
         for decorator in node.decorator_list:
             if not (isinstance(decorator, ast.Name) and decorator.id in _DECORATORS and decorator.id not in self.bound):
                 yield "the only decorators are staticmethod, classmethod and property"
+        if node.decorator_list and node.name in CONTRACT:
+            yield f"{node.name} may not be decorated"
         if getattr(node, "type_params", None):
             yield "type parameters are not allowed"
 
@@ -218,6 +233,12 @@ class _Checker:
             typed = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
             if not (isinstance(statement, ast.FunctionDef | ast.Pass) or docstring or plain or typed):
                 yield f"class {node.name}: its body may hold methods and NAME = value only (line {statement.lineno})"
+            bound = set(bound_names(statement)) & CONTRACT if plain or typed else set()
+            if bound:
+                yield f"class {node.name}: {min(bound)} may only be defined with def (line {statement.lineno})"
+            in_class: list[ast.AST] = [statement.args] if isinstance(statement, ast.FunctionDef) else [statement]
+            if any(isinstance(part, ast.NamedExpr) for root in in_class for part in ast.walk(root)):
+                yield f"class {node.name}: no := in its body (line {statement.lineno})"
 
     def _arg(self, node: ast.arg) -> Iterator[str]:
         yield from self._identifier(node.arg)
@@ -283,11 +304,14 @@ class _Checker:
             if not _FORMAT_SPEC.fullmatch(text):
                 yield f"the format {text!r} is not allowed in f-strings; use something like .2f or 5d"
 
+    def _For(self, node: ast.For | ast.comprehension) -> Iterator[str]:
+        if any(isinstance(part, ast.Starred) and not isinstance(part.value, ast.Name) for part in ast.walk(node.target)):
+            yield "what a loop unpacks with * must be a plain name"
+
+    _comprehension = _For
+
     def _Subscript(self, node: ast.Subscript) -> Iterator[str]:
+        if isinstance(node.slice, ast.Tuple) and any(isinstance(part, ast.Slice) for part in node.slice.elts):
+            yield "there are no slices in several dimensions"
         if isinstance(node.ctx, ast.Store) and isinstance(node.slice, ast.Slice):
             yield "slices may not be assigned; make a new list"
-
-
-def _closest(name: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""

@@ -7,6 +7,7 @@ A meter is an iterator that hands out ``None`` a fixed number of times and then 
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sized
@@ -16,7 +17,7 @@ from typing import Any
 
 from maestromotif.programs.vocabulary import EXCEPTIONS, MODULES, TYPES
 
-__all__ = ["FUEL", "MAX_BITS", "MAX_SIZE", "Meter", "OutOfFuel", "guarded_names"]
+__all__ = ["FUEL", "MAX_BITS", "MAX_SIZE", "MODULE", "Meter", "OutOfFuel", "error_text", "guarded_names"]
 
 FUEL = 20_000  # ticks that one environment step may use, at least
 MAX_SIZE = 100_000  # elements or characters of one value
@@ -24,8 +25,14 @@ MAX_BITS = 4_096  # bits of one whole number
 _BIG = 1 << MAX_BITS
 _RESERVE = 4  # a meter is filled to this many times its fuel
 _INTEGERS = frozenset({int, bool})
-_PLAIN = frozenset({int, float, bool, str, type(None)})
+_NUMBERS = frozenset({int, float, bool, type(None)})
+_PLAIN = _NUMBERS | {str}
 _TEXT_NODES = 2_000
+_DIGITS = 1_300  # of a text that is made into a whole number
+MODULE = "$program"  # what the classes of programs name as their module
+_BASES = (object, Exception, ValueError, RuntimeError)
+_DEEPEST = 16  # classes that one class may have above it
+_CLASS_TICKS = 50
 
 
 class OutOfFuel(BaseException):
@@ -77,6 +84,7 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
     constructors: dict[str, Any] = {
         "dict": lambda *items, **named: charge(dict(*items, **named)),
         "frozenset": lambda *items: charge(frozenset(*items)),
+        "int": lambda *values, **named: _int(*values, **named),
         "list": lambda *items: charge(list(*items)),
         "set": lambda *items: charge(set(*items)),
         "str": lambda *values: charge(_text(values[0], str) if values else ""),
@@ -85,14 +93,15 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
     builtins: dict[str, Any] = {
         **{name: _BUILTINS[name] for name in _NATIVE | EXCEPTIONS | (TYPES - set(constructors))},
         **constructors,
-        "__build_class__": _BUILTINS["__build_class__"],
+        "__build_class__": _make_build_class(meter),
         "iter": lambda items: iter(items),
         # Eager: lazy ones can be nested until their common __next__ overflows the C stack.
         **{name: _eager(_BUILTINS[name], charge) for name in ("enumerate", "filter", "map", "zip")},
-        "pow": _pow,
-        "range": _range,
+        # Functions are made for each program, since a program can put attributes on them.
+        "pow": lambda base, exponent: _pow(base, exponent),
+        "range": lambda *bounds: _range(*bounds),
         "repr": lambda value: charge(_text(value, repr)),
-        "round": _round,
+        "round": lambda number, ndigits=None: _round(number, ndigits),
         "sorted": lambda items, *, key=None, reverse=False: charge(sorted(items, key=key, reverse=reverse)),
         "sum": lambda items, start=0: _sum(charge(items), start),
     }
@@ -101,10 +110,11 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
         **{"$" + name: function for name, function in _operators(charge).items()},
         **{"$" + name: function for name, function in _methods(charge).items()},
         "$charge": charge,
-        "$plain": lambda value: value if type(value) in _PLAIN else _text(value, str),
+        "$list": lambda items: charge(items if isinstance(items, Sized) else list(items)),
+        "$own": _own,
+        "$plain": lambda value: value if type(value) in _NUMBERS else charge(value if type(value) is str else _text(value, str)),
         "$repr": lambda value: charge(_text(value, repr)),
         "$flat": lambda items: iter(charge(list(items))) if type(items) is GeneratorType else items,
-        "$small": _small,
         "$module_math": _MATH,
         "$module_random": _random_module(generator, charge),
         "$module_collections": _collections_module(charge),
@@ -112,7 +122,22 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
     return builtins, hidden
 
 
-class _DefaultDict(dict[Any, Any]):
+class _Fixed(type):
+    """Of classes that are handed to programs and shared by all of them: nothing can be put on them."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise AttributeError(f"{cls.__name__} cannot be changed")
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        # What two counters add up to is of the plain class.
+        return super().__instancecheck__(instance) or (cls is _Counter and isinstance(instance, Counter))
+
+
+# Named as in messages and texts.
+_Counter: Any = _Fixed("Counter", (Counter,), {"__slots__": ()})
+
+
+class _DefaultDict(dict[Any, Any], metaclass=_Fixed):
     """As ``collections.defaultdict``, which crashes the interpreter when deeply nested ones are freed."""
 
     __slots__ = ("_make",)
@@ -188,9 +213,9 @@ def _operators(charge: Callable[[Any], Any]) -> dict[str, Callable[[Any, Any], A
             raise ValueError(f"a whole number of more than {MAX_BITS} bits")
         if type(left) is float or type(right) is float:
             return left * right
-        value, times = (right, left) if type(left) in _INTEGERS else (left, right)
-        if isinstance(value, Sized) and type(times) in _INTEGERS:
-            sized(len(value) * max(times, 0))
+        value, times = (left, right) if isinstance(left, Sized) else (right, left)
+        if isinstance(value, Sized) and hasattr(times, "__index__"):
+            sized(len(value) * max(operator.index(times), 0))
         return charge(left * right)
 
     def mod(left: Any, right: Any) -> Any:
@@ -198,7 +223,11 @@ def _operators(charge: Callable[[Any], Any]) -> dict[str, Callable[[Any, Any], A
             raise TypeError("formatting with % is not available; use an f-string")
         return left % right
 
-    return {"add": add, "iadd": iadd, "mul": mul, "mod": mod, "pow": _pow, "lshift": _lshift}
+    def sub(left: Any, right: Any) -> Any:
+        kind = type(left)
+        return left - right if kind is int or kind is float else charge(left - right)
+
+    return {"add": add, "iadd": iadd, "sub": sub, "mul": mul, "mod": mod, "pow": _pow, "lshift": _lshift}
 
 
 def _pow(base: Any, exponent: Any) -> Any:
@@ -213,10 +242,32 @@ def _lshift(value: Any, places: Any) -> Any:
     return value << places
 
 
-def _small(value: Any) -> Any:
-    if type(value) not in (int, float, bool) or abs(value) > 64:
-        raise ValueError("write this assignment out as target = target * value")
+def _int(*values: Any, **named: Any) -> int:
+    # With a base that is a power of two, the interpreter bounds nothing.
+    if values and isinstance(values[0], str) and len(values[0]) > _DIGITS:
+        raise ValueError(f"a whole number of more than {_DIGITS} digits")
+    return int(*values, **named)
+
+
+def _own(value: Any) -> Any:
+    """The value itself, if it is an instance or a class of the program, on which attributes with plain names may be put."""
+    kind = type(value)
+    if (value if kind is type else kind).__module__ != MODULE:
+        name = value.__name__ if isinstance(value, type) else kind.__name__
+        raise AttributeError(f"attributes may be set on objects of the program's own classes only, not on {name}")
     return value
+
+
+def _make_build_class(meter: Meter) -> Callable[..., Any]:
+    def build_class(body: Callable[..., Any], name: str, *bases: Any) -> Any:
+        meter.burn(_CLASS_TICKS)
+        for base in bases:
+            own = type(base) is type and base.__module__ == MODULE and len(base.__mro__) < _DEEPEST
+            if not own and not any(base is known for known in _BASES):
+                raise TypeError(f"class {name}: may only inherit from classes of this program, object or Exception, up to {_DEEPEST} deep")
+        return _BUILTINS["__build_class__"](body, name, *bases)
+
+    return build_class
 
 
 def _range(*bounds: int) -> range:
@@ -236,16 +287,25 @@ def _sum(items: Any, start: Any) -> Any:
     return sum(items, start)
 
 
+def error_text(error: BaseException) -> str:
+    """What an error says; nothing where that would be long, or would ask objects of the program."""
+    try:
+        return _text(error, str)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
 def _text(value: Any, render: Callable[[Any], str]) -> str:
-    """Text of a plain value or of a container of plain values; the number of parts is bounded first."""
-    if type(value) in _PLAIN or isinstance(value, Exception):
+    """Text of a plain value, of a container of plain values or of an error with such arguments; the size is bounded first."""
+    if type(value) in _PLAIN:
         return render(value)
-    todo, parts = [value], 0
+    todo, parts, length = [value.args if isinstance(value, BaseException) else value], 0, 0
     while todo:
         part = todo.pop()
         parts += 1
-        if parts > _TEXT_NODES:
-            raise ValueError(f"a value of more than {_TEXT_NODES} parts cannot be made into text")
+        length += len(part) if type(part) is str else 0
+        if parts > _TEXT_NODES or length > MAX_SIZE:
+            raise ValueError(f"a value of more than {_TEXT_NODES} parts or {MAX_SIZE} characters cannot be made into text")
         if isinstance(part, dict):
             todo.extend(islice(part, _TEXT_NODES))
             todo.extend(islice(part.values(), _TEXT_NODES))
@@ -256,6 +316,13 @@ def _text(value: Any, render: Callable[[Any], str]) -> str:
     return render(value)
 
 
+def _method(target: Any, name: str) -> Any:
+    """A method that only happens to have the name of a guarded one; never the unbounded one of a type."""
+    if (target if type(target) is type else type(target)).__module__ != MODULE:
+        raise AttributeError(f"{type(target).__name__} has no {name} that can be called like this")
+    return getattr(target, name)
+
+
 def _methods(charge: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
     def bounded(items: Any) -> Any:
         # A copy, so that a container is never fed from an iterator over itself.
@@ -263,7 +330,7 @@ def _methods(charge: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
 
     def join(text: Any, *items: Any, **named: Any) -> Any:
         if type(text) is not str or len(items) != 1:
-            return text.join(*items, **named)
+            return _method(text, "join")(*items, **named)
         parts = list(items[0])
         if sum(len(part) + len(text) for part in parts) > MAX_SIZE:
             raise ValueError(f"a text longer than {MAX_SIZE}")
@@ -271,7 +338,7 @@ def _methods(charge: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
 
     def replace(text: Any, *values: Any, **named: Any) -> Any:
         if type(text) is not str or len(values) < 2:
-            return text.replace(*values, **named)
+            return _method(text, "replace")(*values, **named)
         old, new = values[:2]
         if len(text) + text.count(old) * len(new) > MAX_SIZE:
             raise ValueError(f"a text longer than {MAX_SIZE}")
@@ -279,21 +346,21 @@ def _methods(charge: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
 
     def extend(target: Any, *items: Any, **named: Any) -> Any:
         if type(target) not in (list, deque) or len(items) != 1:
-            return target.extend(*items, **named)
+            return _method(target, "extend")(*items, **named)
         more = bounded(items[0])
         charge(target)
         return target.extend(more)
 
     def extendleft(target: Any, *items: Any, **named: Any) -> Any:
         if type(target) is not deque or len(items) != 1:
-            return target.extendleft(*items, **named)
+            return _method(target, "extendleft")(*items, **named)
         more = bounded(items[0])
         charge(target)
         return target.extendleft(more)
 
     def update(target: Any, *items: Any, **named: Any) -> Any:
         if not isinstance(target, dict | set):
-            return target.update(*items, **named)
+            return _method(target, "update")(*items, **named)
         charge(target)
         return target.update(*(bounded(part) for part in items), **named)
 
@@ -327,7 +394,7 @@ def _collections_module(charge: Callable[[Any], Any]) -> Any:
     def make_deque(items: Any = (), maxlen: int | None = None) -> Any:
         return charge(deque(items, maxlen))
 
-    return _module("collections", {"Counter": Counter, "defaultdict": _DefaultDict, "deque": make_deque})
+    return _module("collections", {"Counter": _Counter, "defaultdict": _DefaultDict, "deque": make_deque})
 
 
 _BUILTINS: MappingProxyType[str, Any] = MappingProxyType(dict(vars(__import__("builtins"))))

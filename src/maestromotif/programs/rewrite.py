@@ -1,7 +1,7 @@
 """Rewriting of a checked program: ticks that burn fuel, guards around operations that could eat memory, private attribute names.
 
 Names that the rewriting adds begin with ``$``, which no Python source can spell. An attribute that is neither a fact nor a
-plain method is renamed in the same way, so that it can only ever reach what the program itself has put there.
+plain method is renamed in the same way, with ``$$``, so that it can only ever reach what the program itself has put there.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ from maestromotif.programs.vocabulary import GUARDED_METHODS, MODULES
 
 __all__ = ["CHARGED_METHODS", "GUARDED_TYPES", "Rewriter"]
 
-GUARDED_TYPES = frozenset({"dict", "frozenset", "list", "set", "str", "tuple"})
+GUARDED_TYPES = frozenset({"dict", "frozenset", "int", "list", "set", "str", "tuple"})
 CHARGED_METHODS = frozenset(
     {"copy", "difference", "intersection", "most_common", "rsplit", "split", "splitlines", "symmetric_difference", "union"}
+    | {"capitalize", "casefold", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip", "strip", "swapcase", "title", "upper"}
 )
-_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "$add", ast.Mult: "$mul", ast.Mod: "$mod", ast.Pow: "$pow", ast.LShift: "$lshift"}
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "$add",
+    ast.Sub: "$sub",
+    ast.Mult: "$mul",
+    ast.Mod: "$mod",
+    ast.Pow: "$pow",
+    ast.LShift: "$lshift",
+}
 _NUMBER_CALLS = frozenset({"abs", "float", "int", "len", "round"})
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -47,7 +55,8 @@ class Rewriter(ast.NodeTransformer):
     # Names and attributes
 
     def _attribute(self, name: str) -> str:
-        return name if name in self.real or name == "__init__" else "$" + name
+        # With two, since one would let a class variable named "tick" spell the name of the meter.
+        return name if name in self.real or name == "__init__" else "$$" + name
 
     def _guarded_type(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id in GUARDED_TYPES and node.id not in self.bound
@@ -56,6 +65,9 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(node.value, ast.Name) and self._guarded_type(node.value) and node.attr not in GUARDED_METHODS:
             node.value.id = "$type_" + node.value.id
         self.generic_visit(node)
+        if node.attr in self.real and not isinstance(node.ctx, ast.Load):
+            # Any other attribute is renamed, and so does no harm wherever it is put.
+            node.value = _at(_call("$own", node.value), node.value)
         node.attr = self._attribute(node.attr)
         return node
 
@@ -105,8 +117,17 @@ class Rewriter(ast.NodeTransformer):
         return body or [ast.Pass()]
 
     def visit_For(self, node: ast.For) -> ast.AST:
+        rest = _starred(node.target)
         self.generic_visit(node)
-        node.body.insert(0, self._tick(node))
+        node.body[:0] = [self._tick(node), *_charges(rest, node)]
+        return node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST:
+        parts = list(ast.walk(node.pattern))
+        rest = [part.name for part in parts if isinstance(part, ast.MatchStar) and part.name]
+        rest += [part.rest for part in parts if isinstance(part, ast.MatchMapping) and part.rest]
+        self.generic_visit(node)
+        node.body[:0] = _charges(rest, node.body[0])
         return node
 
     def visit_While(self, node: ast.While) -> ast.AST:
@@ -146,28 +167,41 @@ class Rewriter(ast.NodeTransformer):
             node.value = _at(_call("$charge", node.value), node.value)
         return node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        name = "$iadd" if isinstance(node.op, ast.Add) else _OPERATORS.get(type(node.op))
-        plain = _is_number(node.value, self.bound) and isinstance(node.op, ast.Add)
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
+        name = "$iadd" if isinstance(node.op, ast.Add) else None if isinstance(node.op, ast.Sub) else _OPERATORS.get(type(node.op))
+        plain = isinstance(node.op, ast.Add) and _is_number(node.value, self.bound)
+        simple = _is_simple(node.target)
         self.generic_visit(node)
-        if plain or (name is None and not isinstance(node.op, ast.BitOr)):
+        if plain:
             return node
-        if name is None or not _is_simple(node.target):
-            # Only an addition or a union keeps its cost in proportion to the right-hand side.
-            node.value = _at(_call("$charge" if isinstance(node.op, ast.Add | ast.BitOr) else "$small", node.value), node.value)
+        if name is None:
+            if isinstance(node.op, ast.BitOr | ast.BitXor):
+                node.value = _at(_call("$charge", node.value), node.value)
             return node
-        return _at(ast.Assign([node.target], _call(name, _as_load(node.target), node.value)), node)
+        first: list[ast.stmt] = []
+        if not simple and isinstance(node.target, ast.Subscript):
+            # What is evaluated twice is put aside first.
+            target = node.target
+            names = {"$of": target.value, "$at": target.slice}
+            first = [self._bind(node, name, value) for name, value in names.items()]
+            node.target = _at(ast.Subscript(ast.Name("$of", ast.Load()), ast.Name("$at", ast.Load()), ast.Store()), target)
+        return [*first, _at(ast.Assign([node.target], _call(name, _as_load(node.target), node.value)), node)]
 
     # Expressions
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        self.generic_visit(node)
+        node.args = self.visit(node.args)
+        outer, self.class_names = self.class_names, frozenset()
+        node.body = self.visit(node.body)
+        self.class_names = outer
         node.body = _at(ast.IfExp(_ticked(), node.body, ast.Constant(None)), node.body)
         return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        rest = _starred(node.target)
         self.generic_visit(node)
-        node.ifs.insert(0, _at(_ticked(), node.iter))
+        charged = [_at(ast.Compare(_load_charged(name), [ast.Is()], [ast.Name(name, ast.Load())]), node.iter) for name in rest]
+        node.ifs[:0] = [_at(_ticked(), node.iter), *charged]
         return node
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
@@ -179,14 +213,14 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == "isinstance" and "isinstance" not in self.bound:
-            for part in (part for argument in node.args[1:] for part in ast.walk(argument)):
-                if isinstance(part, ast.Name) and self._guarded_type(part):
+            for part in (part for argument in node.args[1:] for part in _types(argument)):
+                if self._guarded_type(part):
                     part.id = "$type_" + part.id
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         self.generic_visit(node)
         for argument in node.args:
             if isinstance(argument, ast.Starred):
-                argument.value = _at(_call("$charge", argument.value), argument)
+                argument.value = _at(_call("$list", argument.value), argument)
         for keyword in node.keywords:
             if keyword.arg is None:
                 keyword.value = _at(_call("$charge", keyword.value), keyword.value)
@@ -201,6 +235,7 @@ class Rewriter(ast.NodeTransformer):
         name = _OPERATORS.get(type(node.op))
         safe = {
             "$add": left or right,
+            "$sub": left or right,
             "$mul": fraction,
             "$mod": left,
             "$pow": False,
@@ -218,13 +253,17 @@ class Rewriter(ast.NodeTransformer):
         return _at(_call("$charge", node), node) if sliced else node
 
     def _display(self, node: ast.List | ast.Set | ast.Tuple | ast.Dict) -> ast.AST:
+        """What is unpacked is charged before it is, so that many of them in one line end in time."""
         self.generic_visit(node)
         if isinstance(node, ast.Dict):
-            unpacks = any(key is None for key in node.keys)
-        else:
-            stored = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
-            unpacks = not stored and any(isinstance(part, ast.Starred) for part in node.elts)
-        return _at(_call("$charge", node), node) if unpacks else node
+            node.values = [value if key else _at(_call("$charge", value), value) for key, value in zip(node.keys, node.values, strict=True)]
+            return _at(_call("$charge", node), node) if None in node.keys else node
+        if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+            return node
+        unpacked = [part for part in node.elts if isinstance(part, ast.Starred)]
+        for part in unpacked:
+            part.value = _at(_call("$list", part.value), part.value)
+        return _at(_call("$charge", node), node) if unpacked else node
 
     visit_List = visit_Set = visit_Tuple = visit_Dict = _display
 
@@ -242,6 +281,28 @@ def _ticked() -> ast.expr:
     return ast.Compare(_call("$tick"), [ast.Is()], [ast.Constant(None)])
 
 
+def _load_charged(name: str) -> ast.Call:
+    return _call("$charge", ast.Name(name, ast.Load()))
+
+
+def _charges(names: Sequence[str], at: ast.AST) -> list[ast.stmt]:
+    """Statements that burn fuel for the lists with these names."""
+    return [_at(ast.Expr(_load_charged(name)), at) for name in names]
+
+
+def _starred(target: ast.AST) -> list[str]:
+    """Names that take the rest of what is unpacked; the checker admits nothing else there."""
+    return [part.value.id for part in ast.walk(target) if isinstance(part, ast.Starred) and isinstance(part.value, ast.Name)]
+
+
+def _types(node: ast.AST) -> list[ast.Name]:
+    """The names of types in the second argument of ``isinstance``, where it is nothing but names, tuples and unions of them."""
+    if isinstance(node, ast.Name):
+        return [node]
+    parts = node.elts if isinstance(node, ast.Tuple) else [node.left, node.right] if isinstance(node, ast.BinOp) else []
+    return [name for part in parts for name in _types(part)]
+
+
 def _is_number(node: ast.AST, bound: frozenset[str]) -> bool:
     """Whether the value is surely a number, or of a type for which adding to it fails."""
     if isinstance(node, ast.Constant):
@@ -249,8 +310,11 @@ def _is_number(node: ast.AST, bound: frozenset[str]) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in _NUMBER_CALLS and node.func.id not in bound
     if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.Sub | ast.Div | ast.FloorDiv)
-    return isinstance(node, ast.UnaryOp)
+        if isinstance(node.op, ast.Sub):
+            return _is_number(node.left, bound) or _is_number(node.right, bound)
+        return isinstance(node.op, ast.Div | ast.FloorDiv)
+    # The negative of a Counter is a Counter.
+    return isinstance(node, ast.UnaryOp) and (isinstance(node.op, ast.Not) or _is_number(node.operand, bound))
 
 
 def _is_fraction(node: ast.AST) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from maestromotif.errors import ProgramError
 from maestromotif.programs.check import bound_names, check_source, parse_checked
-from maestromotif.programs.guards import FUEL, Meter, OutOfFuel, guarded_names
+from maestromotif.programs.guards import FUEL, MODULE, Meter, OutOfFuel, error_text, guarded_names
 from maestromotif.programs.rewrite import Rewriter
 from maestromotif.programs.vocabulary import real_attributes
 
@@ -66,7 +66,7 @@ class Program:
         self.meter = meter
         # Not a cryptographic generator on purpose: programs must be repeatable.
         builtins, hidden = guarded_names(meter, random.Random(seed))  # noqa: S311
-        self._space: dict[str, Any] = {"__builtins__": builtins, "__name__": "program", **hidden}
+        self._space: dict[str, Any] = {"__builtins__": builtins, "__name__": MODULE, **hidden}
         meter.serve(self._space)
         try:
             self.call(exec, code, self._space)
@@ -156,5 +156,5 @@ def describe_fault(error: BaseException, filename: str) -> str:
         if step.tb_frame.f_code.co_filename == filename:
             line = step.tb_lineno
         step = step.tb_next
-    text = str(error).replace("$", "")[:200]
+    text = error_text(error).replace("$", "")[:200]
     return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
