@@ -95,14 +95,19 @@ def test_an_endpoint_that_answers_writes_the_programs(copy: Path) -> None:
     recorded = {answer.name: answer.text for answer in answers if answer.name.startswith("corridor/")}
 
     def behave(number: int, body: dict[str, Any]) -> Answer:
-        names = ("corridor/programs/go_left", "corridor/programs/go_right", "corridor/training-policy")
-        return completion(recorded[names[min(number, 2)]])
+        asked = body["messages"][-1]["content"]
+        if "Do not write that program" in asked:
+            return completion("There are no cases.")
+        if "ANSWER: YES" in asked:
+            return completion("It does.\nANSWER: YES")
+        skill = next((skill for skill in ("go_left", "go_right") if f'called "{skill}"' in asked), None)
+        return completion(recorded[f"corridor/programs/{skill}" if skill else "corridor/training-policy"])
 
     with ChatServer(behave) as server:
         _use(copy, server.url)
         result = _run("program", copy)
         assert result.returncode == 0, result.stderr
-        assert len(server.requests) == 3
+        assert len(server.requests) == 9, "a program, its cases and a verdict, three times"
         path, headers, body = server.requests[0]
         assert path.endswith("/chat/completions")
         assert headers["Authorization"] == f"Bearer {_KEY}"
@@ -112,7 +117,7 @@ def test_an_endpoint_that_answers_writes_the_programs(copy: Path) -> None:
         assert _run("program", copy).returncode == 0
         shutil.rmtree(copy / "artifacts" / "programs")
         assert _run("program", copy).returncode == 0
-        assert len(server.requests) == 3
+        assert len(server.requests) == 9
     everything = b"".join(path.read_bytes() for path in copy.rglob("*") if path.is_file())
     assert _KEY.encode() not in everything
 

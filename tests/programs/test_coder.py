@@ -16,7 +16,7 @@ from maestromotif.skills import Skill, SkillSet
 
 DOMAIN = Corridor({})
 SKILLS = SkillSet.parse(DOMAIN.skills_toml)
-CONFIG = ProgramConfig(episodes=4, practice_ticks=30, max_ticks=120, seconds=20)
+CONFIG = ProgramConfig(episodes=4, practice_ticks=30, max_ticks=120, seconds=20, scenarios=False, assess=False)
 TASK = DOMAIN.tasks["both_ends"]
 GOLDEN = Path(__file__).parent / "golden"
 

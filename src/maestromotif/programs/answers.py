@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-__all__ = ["extract_program"]
+__all__ = ["extract_json", "extract_program"]
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[ \t]*([A-Za-z0-9_+.-]*)[^\n]*$", re.MULTILINE)
-_PYTHON = {"", "python", "python3", "py"}
+_PYTHON = frozenset({"", "python", "python3", "py"})
+_JSON = frozenset({"", "json", "jsonc"})
 
 
 def extract_program(text: str, required: Sequence[str]) -> str | None:
@@ -33,12 +36,27 @@ def extract_program(text: str, required: Sequence[str]) -> str | None:
     return best.strip("\n") + "\n"
 
 
-def _blocks(text: str) -> Iterator[str]:
+def extract_json(text: str) -> Any:
+    """The JSON document in an answer: that of the last block which holds one, or the whole answer.
+
+    Raises:
+        ValueError: there is none.
+    """
+    answer = text.rpartition("</think>")[2]
+    for block in (*reversed(list(_blocks(answer, _JSON))), answer):
+        try:
+            return json.loads(block)
+        except (ValueError, RecursionError):
+            continue
+    raise ValueError("the answer holds no JSON")
+
+
+def _blocks(text: str, languages: Collection[str] = _PYTHON) -> Iterator[str]:
     position = 0
     while opening := _FENCE.search(text, position):
         closing = re.compile(rf"^[ \t]*{re.escape(opening[1])}[ \t]*$", re.MULTILINE).search(text, opening.end())
         end = closing.start() if closing else len(text)
-        if opening[2].lower() in _PYTHON:
+        if opening[2].lower() in languages:
             yield textwrap.dedent(text[opening.end() : end])
         if closing is None:
             return

@@ -15,6 +15,15 @@ class ProgramConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rounds: int = Field(3, ge=1, le=10, description="How often the coder may answer, the first time included; the best program is kept.")
+    candidates: int = Field(
+        1, ge=1, le=32, description="Answers to the first question about each program, asked at the same time; the best one goes on."
+    )
+    scenarios: bool = Field(
+        True, description="Have an endpoint also write cases for each program from the words alone; one that fails is a doubt, no more."
+    )
+    assess: bool = Field(
+        True, description="Ask the endpoint whether the finished program does what the words say; the answer is shown, and decides nothing."
+    )
     episodes: int = Field(100, ge=1, le=10_000, description="Simulated episodes on which a program is tried.")
     max_ticks: int = Field(
         1_000, ge=10, le=100_000, description="Longest simulated episode of a task's program, in ticks of the simulator."

@@ -12,12 +12,14 @@ from typing import Any
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import ProgramError
 from maestromotif.files import write_atomically
-from maestromotif.llm.chat import ChatModel
+from maestromotif.llm.chat import ChatModel, ChatReply
 from maestromotif.programs.assemble import ANYTHING, assemble, first_line
 from maestromotif.programs.check import check_source
 from maestromotif.programs.coder import Attempt, Coder
 from maestromotif.programs.config import ProgramConfig
-from maestromotif.programs.requests import skill_question, skills_subject, task_question, training_question
+from maestromotif.programs.generations import TRANSCRIPT_FILE
+from maestromotif.programs.requests import Question, skill_question, skills_subject, task_question, training_question
+from maestromotif.programs.review import Review
 from maestromotif.programs.trial import Kind, TrialReport, run_trial
 from maestromotif.skills import Skill, SkillSet
 
@@ -27,6 +29,7 @@ __all__ = [
     "TRANSCRIPT_FILE",
     "TRIALS_FILE",
     "ProgramResult",
+    "questions",
     "recheck",
     "write_programs",
     "write_task_program",
@@ -34,7 +37,6 @@ __all__ = [
 
 SKILLS_FILE = "skills.py"
 TRAINING_POLICY_FILE = "training_policy.py"
-TRANSCRIPT_FILE = "transcript.jsonl"
 TRIALS_FILE = "trials.json"
 
 Progress = Callable[[float, str], None]
@@ -66,27 +68,59 @@ class _Record:
     entries: dict[str, dict[str, Any]]
     reports: dict[str, TrialReport]
 
-    def add(self, name: str, report: TrialReport, **more: Any) -> None:
+    def add(self, name: str, report: TrialReport, card: Mapping[str, Any], **more: Any) -> None:
         self.reports[name] = report
-        self.entries[name] = {**report.as_json(), **more}
+        self.entries[name] = {**report.as_json(), **more, "card": dict(card)}
 
-    def attempt(self, name: str, best: Attempt, rounds: int) -> None:
+    def attempt(self, name: str, best: Attempt, rounds: int, card: Mapping[str, Any]) -> None:
         assert best.report is not None
-        self.add(name, best.report, rounds=rounds, model=best.reply.model, source=best.reply.source, edited=False)
+        self.add(name, best.report, card, rounds=rounds, model=best.reply.model, source=best.reply.source, edited=best.edited)
+
+
+def _plain_card(source: str, report: TrialReport) -> dict[str, Any]:
+    """The card of a program that no answer holds as it is: put together of several, or edited in its file."""
+    attempt = Attempt(source, ChatReply(""), report=report)
+    return {"program": attempt.digest, "layers": attempt.layers()}
+
+
+def questions(domain: Domain, skills: SkillSet) -> list[tuple[Question, Mapping[str, str]]]:
+    """What the coder is asked for a project's programs, each with what a recorded fallback answer may weave in."""
+    return [*(_skill_question(domain, skill) for skill in skills), _training_question(domain, skills)]
+
+
+def _skill_question(domain: Domain, skill: Skill) -> tuple[Question, Mapping[str, str]]:
+    return skill_question(domain, skill), {"skill": skill.id, "words": skill.description, "description": skill.description}
+
+
+def _training_question(domain: Domain, skills: SkillSet) -> tuple[Question, Mapping[str, str]]:
+    subject = skills_subject(skills)
+    return training_question(domain, skills), {"skills": subject, "subject": subject}
 
 
 def write_programs(
-    domain: Domain, skills: SkillSet, chat: ChatModel, config: ProgramConfig, out: Path, seed: int = 0, progress: Progress = _silent
+    domain: Domain,
+    skills: SkillSet,
+    chat: ChatModel,
+    config: ProgramConfig,
+    out: Path,
+    seed: int = 0,
+    progress: Progress = _silent,
+    *,
+    review: Review | None = None,
+    log: Path | None = None,
 ) -> ProgramResult:
     """Have initiation and termination of all skills and the training policy over skills written, tried and stored.
 
     Writes ``skills.py``, ``training_policy.py``, ``transcript.jsonl`` and ``trials.json`` into ``out``, all at the end.
 
+    Args:
+        review, log: see ``Coder``.
+
     Raises:
         ChatError: no answer could be had.
-        ProgramError: a program never kept its contract; nothing is written then.
+        ProgramError: a program never kept its contract, or the person who reviews it wants none; nothing is written then.
     """
-    coder = Coder(domain, chat, config, seed)
+    coder = Coder(domain, chat, config, seed, review, log)
     record = _Record({}, {})
     sources: dict[str, str] = {}
     for number, skill in enumerate(skills):
@@ -94,35 +128,35 @@ def write_programs(
         sources[skill.id] = _write_skill(coder, skills, skill, sources, record)
     module = assemble(sources)
     progress(len(skills) / (len(skills) + 2), "all skills together")
-    record.add(
-        SKILLS_FILE, run_trial(domain, skills, module, None, kind="skill", config=config, seed=seed, skill_file=SKILLS_FILE), edited=False
-    )
+    together = run_trial(domain, skills, module, None, kind="skill", config=config, seed=seed, skill_file=SKILLS_FILE)
+    edited = any(entry["edited"] for entry in record.entries.values())
+    record.add(SKILLS_FILE, together, _plain_card(module, together), edited=edited)
     progress((len(skills) + 1) / (len(skills) + 2), "training policy over skills")
-    question = training_question(domain, skills)
+    question, variables = _training_question(domain, skills)
     best, rounds = coder.write(
         question,
         lambda source: run_trial(
             domain, skills, module, source, kind="training", config=config, seed=seed, skill_file=SKILLS_FILE, policy_file=question.file
         ),
-        {"skills": skills_subject(skills), "subject": question.subject},
+        variables,
     )
-    record.attempt(TRAINING_POLICY_FILE, best, rounds)
+    record.attempt(TRAINING_POLICY_FILE, best, rounds, coder.cards[question.name])
     result = _store(out, {SKILLS_FILE: module, TRAINING_POLICY_FILE: best.source}, coder, record)
     progress(1.0, "programs written")
     return result
 
 
 def _write_skill(coder: Coder, skills: SkillSet, skill: Skill, sources: Mapping[str, str], record: _Record) -> str:
-    question = skill_question(coder.domain, skill)
+    question, variables = _skill_question(coder.domain, skill)
     best, rounds = coder.write(
         question,
         lambda source: _try_skill(coder, skills, skill, {**sources, skill.id: source}, question.file),
-        {"skill": skill.id, "words": skill.description, "description": skill.description},
+        variables,
     )
     if best.reply.is_fallback:
         remedy = "configure a model in the [coder] table of maestro.toml"
         coder.warnings.append(f"skill {skill.id!r}: no program is recorded for its text, a general one is used; {remedy}")
-    record.attempt(skill.id, best, rounds)
+    record.attempt(skill.id, best, rounds, coder.cards[question.name])
     return best.source
 
 
@@ -156,6 +190,8 @@ def write_task_program(
     progress: Progress = _silent,
     *,
     skill_program: str | None = None,
+    review: Review | None = None,
+    log: Path | None = None,
 ) -> ProgramResult:
     """Have a policy over skills written that does a task.
 
@@ -165,13 +201,14 @@ def write_task_program(
         task_id: one of the domain's tasks, or None for any other task in English; the file is named after it, or after the text.
         skill_program: source of the skills' program for the trials; default: the project's, found as ``programs/skills.py``
             beside a folder above ``out``; if there is none, skills start anywhere and end by ``max_steps``.
+        review, log: see ``Coder``.
 
     Raises:
         ChatError: no answer could be had, for example because none is recorded and no endpoint is configured.
         ProgramError: no program kept the contract; nothing is written then.
     """
     name = task_id or task_slug(task_text)
-    coder = Coder(domain, chat, config, seed)
+    coder = Coder(domain, chat, config, seed, review, log)
     record = _Record({}, {})
     skill_source = skill_program if skill_program is not None else _skill_program_near(out)
     question = task_question(domain, skills, task_text, name)
@@ -195,7 +232,7 @@ def write_task_program(
     )
     if best.reply.is_fallback:
         coder.warnings.append(f"task {name!r}: no program is recorded for its text, a general one is used")
-    record.attempt(question.file, best, rounds)
+    record.attempt(question.file, best, rounds, coder.cards[question.name])
     result = _store(out, {question.file: best.source}, coder, record)
     progress(1.0, f"{question.file} written")
     return result
@@ -218,6 +255,10 @@ def _store(out: Path, programs: Mapping[str, str], coder: Coder, record: _Record
     for name, entry in record.entries.items():
         for doubt in entry["weak"]:
             coder.warnings.append(f"{name}: {doubt}" if name not in doubt else doubt)
+        cases = entry["card"]["layers"]["scenario"]
+        for first in cases["problems"][:1]:
+            failed = f"fails {len(cases['problems'])} of {cases['cases']} cases that were written from its words"
+            coder.warnings.append(f"{name}: {failed}, the first {first}")
     warnings = tuple(dict.fromkeys(coder.warnings))
     write_atomically(out / TRANSCRIPT_FILE, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in coder.transcript))
     _write_trials(out, {"programs": record.entries, "warnings": list(warnings)})
@@ -271,7 +312,7 @@ def recheck(
         )
         if report.fatal:
             raise ProgramError("; ".join(report.fatal[:3]), "Mend the program, or remove it and have it written again")
-        record.add(path.name, report, edited=True)
+        record.add(path.name, report, _plain_card(source, report), edited=True)
     old = _old_trials(folder)
     warnings = tuple(f"{name}: {doubt}" for name, report in record.reports.items() for doubt in report.weak)
     _write_trials(folder, {"programs": {**old, **record.entries}, "warnings": list(warnings)})
