@@ -60,12 +60,15 @@ class FactSpec:
         type: ``"int"``, ``"float"``, ``"bool"`` or ``"str"``.
         doc: one sentence; becomes part of the coder's prompt.
         values: for a ``str`` fact with few values, those values.
+        least, most: for a number, what it lies between, ends included; ``most`` None: no bound is known.
     """
 
     name: str
     type: str
     doc: str
     values: tuple[str, ...] = ()
+    least: int = 0
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,19 @@ class DomainEnv(ABC):
     def discount_key(self, game: int) -> int:
         """What the count discount counts for the last transition; 0 means: never discounted."""
         return self.reward_key(game)
+
+    def reward_keys(self) -> list[int]:
+        """``reward_key`` of every game; to be overridden where all are had faster than one by one, as is ``discount_keys``."""
+        return [self.reward_key(game) for game in range(self.num_games)]
+
+    def discount_keys(self) -> list[int]:
+        """``discount_key`` of every game."""
+        return [self.discount_key(game) for game in range(self.num_games)]
+
+    def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]] | None:
+        """Numbers ``[B, F]`` that every reset and step writes anew in place, and the column that belongs to a fact, by name: a fact
+        that has a column changes only where the number does. None: whether facts have changed can only be seen in themselves."""
+        return None
 
     def truth(self, game: int) -> Mapping[str, Any]:
         """Privileged facts for success criteria only. Programs and policies never see them."""
@@ -334,6 +350,21 @@ class Domain(ABC):
     def recorded_answers(self) -> tuple[str, ...]:
         """Paths of folders with recorded answers of judge and coder; see ``maestromotif.llm.recorded``."""
         return ()
+
+    def recorded_facts(self) -> Sequence[Sequence[Facts]]:
+        """Facts of real play: for each of some episodes, those of consecutive steps from its reset on.
+
+        Generated programs are tried on them. A domain whose games are cheap may play some; empty: simulated episodes take their place.
+        """
+        return ()
+
+    def possible_facts(self, values: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """The facts nearest to these that can occur, given those of an earlier step of the same episode (None: any may have come before).
+
+        Facts drawn at random, within the bounds of their specs, are passed through here before programs are tried on them, so that
+        none is blamed for what cannot be. None: the domain cannot tell, and programs are tried on facts that have occurred only.
+        """
+        return None
 
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         """The domain's own measure of how much a transition does for a skill, in any unit; None: it has none for this skill.

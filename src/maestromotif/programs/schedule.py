@@ -10,11 +10,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Protocol
 
 from maestromotif.domains.contract import Facts
 from maestromotif.errors import ProgramError
 from maestromotif.programs.guards import FUEL, Meter, OutOfFuel
+from maestromotif.programs.reads import dispatched, facts_read
 from maestromotif.programs.sandbox import Program, ProgramFault, describe_fault, load
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
@@ -38,6 +40,8 @@ class Schedule(Protocol):
         exhausted: whether there is nothing left to do, so that the episode may be cut.
         reason: why the last call ended, in words.
         faults: how often programs failed, by kind and line.
+
+    A schedule may also have ``deciding`` and ``remaining``, see ``ProgramSchedule``; one without them is asked after every step.
     """
 
     active: str
@@ -128,6 +132,9 @@ class ProgramSchedule(_Calls):
     Attributes:
         offered: how often each skill was startable when a choice was made.
         refused: choices of skills that may not start, in words.
+        deciding: names of facts, or None. While none of these facts changes and fewer than ``remaining`` steps pass, ``advance`` would
+            say again what it has just said and change nothing, so that it need not be called; the next call tells how many steps passed.
+        remaining: steps left to the present call.
 
     Raises:
         ProgramError: a program is not allowed, cannot be loaded, or lacks a part of the contract.
@@ -160,6 +167,12 @@ class ProgramSchedule(_Calls):
         )
         self._can_start = self._skills.get("can_start") if self._skills else None
         self._is_over = self._skills.get("is_over") if self._skills else None
+        self._names = frozenset(fact_names)
+        self._sources = skill_program, policy
+        # In a module as it is assembled, a skill's own function can be called without the dispatch.
+        self._own_over = dispatched(skill_program, "is_over") if skill_program is not None else {}
+        self._over: Callable[..., Any] | None = None
+        self._settled = False
         self._policy_file = policy_file
         self._program = self._load(policy, policy_file, fact_names, seed + 1, (POLICY_CLASS,)) if policy is not None else None
         self._make_policy = self._program.get(POLICY_CLASS) if self._program else None
@@ -197,6 +210,51 @@ class ProgramSchedule(_Calls):
         self._observe: Callable[..., Any] | None = getattr(policy, "observe", None)
         self._interrupt: Callable[..., Any] | None = getattr(policy, "interrupt", None)
         self._is_done: Callable[..., Any] | None = getattr(policy, "is_done", None)
+        self._decided: dict[str, frozenset[str] | None] = {}
+
+    # What has to be asked
+
+    @property
+    def deciding(self) -> frozenset[str] | None:
+        if not self._settled:
+            return None
+        skill = self.active
+        if skill not in self._decided:
+            self._decided[skill] = self._decisive(skill)
+        return self._decided[skill]
+
+    @property
+    def remaining(self) -> int:
+        return self._left
+
+    def _decisive(self, skill: str) -> frozenset[str] | None:
+        """The facts on which the end of a skill's call depends; None if on anything else."""
+        skill_program, policy = self._sources
+        parts: list[frozenset[str] | None] = []
+        if self._observe is not None:
+            return None
+        if skill_program is not None:
+            own = self._own_over.get(skill)
+            parts.append(
+                facts_read(skill_program, self._names, "is_over", (1, 2))
+                if own is None
+                else facts_read(skill_program, self._names, own, (0, 1))
+            )
+        for name, method in (("interrupt", self._interrupt), ("is_done", self._is_done)):
+            if policy is not None and method is not None:
+                parts.append(facts_read(policy, self._names, name, (1,), POLICY_CLASS))
+        known = [part for part in parts if part is not None]
+        return frozenset().union(*known) if len(known) == len(parts) else None
+
+    def _call(self, facts: Facts, finished: str) -> str:
+        active = super()._call(facts, finished)
+        self._settled = False
+        if self._is_over is None or self._skills is None:
+            self._over = None
+        else:
+            own = self._skills.get(self._own_over[active]) if active in self._own_over else None
+            self._over = own or partial(self._is_over, active)
+        return active
 
     def _new_policy(self) -> None:
         if self._policy_off or self._program is None or self._make_policy is None:
@@ -220,7 +278,8 @@ class ProgramSchedule(_Calls):
         return self._call(facts, "")
 
     def advance(self, facts: Facts, ended: EndCause, elapsed: int = 1) -> tuple[EndCause, str]:
-        # Written out rather than split into functions: this runs once per environment step and game.
+        # Written out rather than split into functions: this may run once per environment step and game.
+        self._settled = True
         if self._observe is not None:
             try:
                 self._observe(facts)
@@ -235,9 +294,9 @@ class ProgramSchedule(_Calls):
             self._refuel()
             return self._close(ended)
         cause = _CONTINUES
-        if self._is_over is not None:
+        if self._over is not None:
             try:
-                over = self._is_over(self.active, facts, self.start)
+                over = self._over(facts, self.start)
                 if over is True:
                     cause = _OVER
                 elif over is not False:
@@ -256,6 +315,8 @@ class ProgramSchedule(_Calls):
                     raise TypeError(f"must return True or False, not {type(wanted).__name__}")
             except _FAULTS as error:
                 self._policy_fault("interrupt", error)
+            # The next step begins with full fuel, whatever this method has used.
+            self._refuel()
         self._left -= elapsed
         if cause is not _CONTINUES:
             return self._next(cause, facts)
@@ -368,8 +429,9 @@ class ProgramSchedule(_Calls):
             self._meter.refill()
 
     def _set_aside(self) -> None:
+        self._settled = False
         if self._skill_faults >= self._limit:
-            self._can_start = self._is_over = None
+            self._can_start = self._is_over = self._over = None
         if self._policy_faults >= self._limit:
             self._policy_off = True
             self._bind_policy(None)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from time import thread_time
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, CallMeasure, DomainEnv, Facts
 from maestromotif.rl.arrays import StepArrays, Where
-from maestromotif.rl.episodes import Episode, Plan, Recorder
+from maestromotif.rl.episodes import Episode, Plan, Recorder, Schedule
+from maestromotif.rl.pay import Payments, Rewards
 from maestromotif.skills import SkillSet
-from maestromotif.types import EndCause, RewardInput
+from maestromotif.types import EndCause
 
-__all__ = ["Discount", "Listener", "Rewards", "SkillGames"]
+__all__ = ["Listener", "Rewards", "SkillGames"]
 
 # Is called after each step, before games that are over begin anew, with the games and the id of the skill that acted in each.
 Listener = Callable[[DomainEnv, Sequence[str]], None]
@@ -26,22 +25,7 @@ Listener = Callable[[DomainEnv, Sequence[str]], None]
 _CONTINUES, _OVER, _DIED, _CUT = EndCause.CONTINUES, EndCause.OVER, EndCause.DIED, EndCause.CUT
 # Sums of multiples of this are exact, so that they do not depend on which process added what.
 _GRAIN = 2.0**-20
-
-
-class Discount(Protocol):
-    """``rewards.CountDiscount``: one object per game."""
-
-    def factor(self, discount_key: int) -> float: ...
-
-    def reset(self) -> None: ...
-
-
-class Rewards(Protocol):
-    """``rewards.RewardTable``."""
-
-    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]: ...
-
-    def discount(self) -> Discount: ...
+_NEVER = np.iinfo(np.int64).max
 
 
 class SkillGames:
@@ -75,20 +59,22 @@ class SkillGames:
             raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.action)} rows in the arrays")
         count = env.num_games
         self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
-        self._episode_steps, self._rewards, self._recorder = episode_steps, rewards, recorder
+        self._episode_steps, self._recorder = episode_steps, recorder
+        self._pay = Payments(rewards, env) if rewards is not None else None
         self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]
         self._ids = skills.ids
-        self._inputs = [partial(env.reward_input, game) for game in range(count)]
-        self._discounts = [rewards.discount() for _ in range(count)] if rewards is not None else []
         self._episodes: list[Episode | None] = [None] * count
         self._skill = [0] * count
-        self._steps = [0] * count
+        self._asked = [0] * count
         self._call_start = [0] * count
         self._call_reward = [0.0] * count
         self._start_facts: list[Facts] = [None] * count
         self._faults: Counter[str] = Counter()
+        self._steps_B = np.zeros(count, np.int64)
+        self._plays_B = np.zeros(count, np.int64)
+        self._quiet = _Quiet(env, episode_steps)
         self._where = arrays.where[0]
         self.listener: Listener | None = None
         env.bind(arrays.observation)
@@ -154,20 +140,20 @@ class SkillGames:
         arrays.fresh[...] = 0
         arrays.reward[...] = 0
         arrays.cause[...] = 0
-        ended: list[int] = []
-        acted = [0] * len(self._ids)
-        for game, (episode, terminated) in enumerate(zip(self._episodes, env.terminated_B.tolist(), strict=True)):
-            where[1] = game
-            if episode is None:
-                if terminated:
-                    ended.append(game)
-            else:
-                acted[self._skill[game]] += 1
-                if self._advance(game, episode, terminated):
-                    ended.append(game)
         # Whole arrays at a time: writing one number into one costs as much as a line of a program.
-        arrays.time[...] = self._steps
-        arrays.steps[0] += acted
+        self._steps_B += self._plays_B
+        arrays.time[...] = self._steps_B
+        arrays.steps[0] += np.bincount(arrays.skill, self._plays_B, len(self._ids))
+        if self._pay is not None:
+            for game, reward in self._pay.step(self._skill, self._plays):
+                arrays.reward[game] = reward
+                self._call_reward[game] += reward
+        ended: list[int] = []
+        for game in self._quiet.due(self._steps_B):
+            where[1] = game
+            episode = self._episodes[game]
+            if episode is None or self._advance(game, episode):
+                ended.append(game)
         timed = thread_time()
         if ended:
             self._begin(ended)
@@ -176,26 +162,24 @@ class SkillGames:
         arrays.games[0, 2] += stepped - began + done - timed
         arrays.games[0, 3] += timed - stepped
 
-    def _advance(self, game: int, episode: Episode, terminated: bool) -> bool:
-        """Reward, schedule and bookkeeping of one game after a step; True if its episode is over."""
+    def _plays(self, game: int) -> bool:
+        """Whether a game is part of an episode; whatever is done for it next is done in its name."""
+        self._where[1] = game
+        return self._episodes[game] is not None
+
+    def _advance(self, game: int, episode: Episode) -> bool:
+        """Schedule and bookkeeping of one game after a step; True if its episode is over."""
         env, arrays, skill = self._env, self._arrays, self._skill[game]
-        facts = env.facts(game)
-        self._steps[game] = steps = self._steps[game] + 1
-        if self._rewards is not None:
-            row = self._rewards.rewards(env.reward_key(game), self._inputs[game])
-            # The discount counts every step, rewarded or not.
-            factor = self._discounts[game].factor(env.discount_key(game))
-            if row[skill]:
-                reward = row[skill] * factor
-                arrays.reward[game] = reward
-                self._call_reward[game] += reward
+        facts, terminated = env.facts(game), bool(env.terminated_B[game])
+        steps = int(self._steps_B[game])
         recorder = self._recorder
         enough = steps >= self._episode_steps
         if recorder is not None and recorder.step(game, facts, env.truth(game), steps):
             enough = True
         ended = _DIED if terminated else _CUT if enough else _CONTINUES
         schedule = episode.schedule
-        cause, following = schedule.advance(facts, ended)
+        cause, following = schedule.advance(facts, ended, steps - self._asked[game])
+        self._asked[game] = steps
         if recorder is not None and recorder.stop_on_claim and schedule.claims_done and ended is _CONTINUES:
             ended = _CUT
             cause = cause if cause is not _CONTINUES else ended
@@ -210,6 +194,8 @@ class SkillGames:
             if cause is not _CONTINUES:
                 self._begin_call(game, following, facts)
                 arrays.games[0, 4] += self._skill[game] != skill
+            if recorder is None:
+                self._quiet.rest(game, steps, schedule)
             return False
         arrays.games[0, 0] += 1
         arrays.games[0, 1] += steps
@@ -225,7 +211,8 @@ class SkillGames:
     def _end_call(self, game: int, skill: int, cause: EndCause, facts: Facts) -> None:
         arrays, start = self._arrays, self._call_start[game]
         arrays.calls[0, skill] += 1
-        arrays.call_steps[0, skill] += self._steps[game] - start
+        steps = int(self._steps_B[game])
+        arrays.call_steps[0, skill] += steps - start
         arrays.call_return[0, skill] += np.rint(self._call_reward[game] / _GRAIN) * _GRAIN
         arrays.ends[0, skill, cause] += 1
         measure = self._measures[skill]
@@ -234,13 +221,13 @@ class SkillGames:
             arrays.measured[0, skill] += 1
         if self._recorder is not None:
             before, reward = self._start_facts[game], self._call_reward[game]
-            self._recorder.call(game, self._ids[skill], start, self._steps[game], cause, reward, before, facts)
+            self._recorder.call(game, self._ids[skill], start, steps, cause, reward, before, facts)
 
     def _begin_call(self, game: int, skill_id: str, facts: Facts) -> None:
         index = self._index[skill_id]
         self._skill[game] = index
         self._arrays.skill[game] = index
-        self._call_start[game] = self._steps[game]
+        self._call_start[game] = int(self._steps_B[game])
         self._call_reward[game] = 0.0
         self._start_facts[game] = facts
 
@@ -263,10 +250,13 @@ class SkillGames:
             where[1] = game
             arrays.fresh[game] = 1
             arrays.time[game] = 0
-            self._steps[game] = 0
-            if self._discounts:
-                self._discounts[game].reset()
+            self._steps_B[game] = self._asked[game] = 0
+            self._plays_B[game] = episode is not None
+            if self._pay is not None:
+                self._pay.begin(game)
+            self._quiet.wake(game)
             if episode is None:
+                self._quiet.idle(game)
                 continue
             facts = env.facts(game)
             self._begin_call(game, episode.schedule.begin(facts), facts)
@@ -275,6 +265,69 @@ class SkillGames:
 
     def close(self) -> None:
         self._env.close()
+
+
+class _Quiet:
+    """Which games' schedules have to be asked after a step: those that have said nothing of what they wait for, and those for which
+    it has come. In NetHack that is one step in thirty.
+
+    Args:
+        env: the games.
+        episode_steps: an episode is cut after this many steps, for which its schedule is asked.
+    """
+
+    def __init__(self, env: DomainEnv, episode_steps: int) -> None:
+        self._env, self._episode_steps = env, episode_steps
+        numbers, self._columns = env.fact_numbers() or (np.zeros((env.num_games, 0), np.int64), {})
+        self._numbers_BF = numbers
+        # What the facts were when the schedule was asked last, and which of them it depends on.
+        self._seen_BF = numbers.copy()
+        self._decides_BF = np.zeros(numbers.shape, np.bool_)
+        self._differs_BF = np.zeros(numbers.shape, np.bool_)
+        self._due_B = np.zeros(env.num_games, np.int64)
+        self._rows: dict[frozenset[str], NDArray[np.bool_] | None] = {}
+
+    def due(self, steps_B: NDArray[np.int64]) -> list[int]:
+        """Games to be asked, given the steps that each has made; games without an episode only where they are over."""
+        due_B = steps_B >= self._due_B
+        due_B |= self._env.terminated_B
+        differs_BF = np.not_equal(self._numbers_BF, self._seen_BF, out=self._differs_BF)
+        differs_BF &= self._decides_BF
+        changed = np.flatnonzero(differs_BF)
+        if len(changed):
+            due_B[changed // differs_BF.shape[1]] = True
+        return np.flatnonzero(due_B).tolist()
+
+    def wake(self, game: int) -> None:
+        """Ask this game after every step."""
+        self._due_B[game] = 0
+        self._decides_BF[game] = False
+
+    def idle(self, game: int) -> None:
+        """Leave this game alone until it is over."""
+        self._due_B[game] = _NEVER
+
+    def rest(self, game: int, steps: int, schedule: Schedule) -> None:
+        """Leave a game alone for as long as its schedule, just asked, allows."""
+        deciding: frozenset[str] | None = getattr(schedule, "deciding", None)
+        row = None if deciding is None else self._row(deciding)
+        if row is None:
+            if self._due_B[game]:
+                self.wake(game)
+            return
+        self._due_B[game] = min(steps + getattr(schedule, "remaining", 0), self._episode_steps)
+        self._decides_BF[game] = row
+        self._seen_BF[game] = self._numbers_BF[game]
+
+    def _row(self, deciding: frozenset[str]) -> NDArray[np.bool_] | None:
+        """The columns of these facts; None where one has no column."""
+        if deciding not in self._rows:
+            row = None
+            if deciding <= self._columns.keys():
+                row = np.zeros(self._numbers_BF.shape[1], np.bool_)
+                row[[self._columns[name] for name in deciding]] = True
+            self._rows[deciding] = row
+        return self._rows[deciding]
 
 
 class _Late:

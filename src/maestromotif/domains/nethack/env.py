@@ -250,6 +250,18 @@ class NetHackEnv(DomainEnv):
         """The message, as in the paper; progress that comes without a message cannot be repeated and is not discounted."""
         return self._messages[game].key
 
+    def reward_keys(self) -> list[int]:
+        codes = self._codes
+        if codes is None:
+            codes = self._codes = sign_code(self._signs_BS).tolist()
+        return [message.key << 17 | code for message, code in zip(self._messages, codes, strict=True)]
+
+    def discount_keys(self) -> list[int]:
+        return [message.key for message in self._messages]
+
+    def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]]:
+        return self._facts_BF, FACT
+
     def reward_input(self, game: int) -> RewardInput:
         return RewardInput(self._messages[game].normal, tuple(self._signs_BS[game].tolist()))
 
