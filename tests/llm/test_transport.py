@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -163,3 +164,27 @@ def test_what_is_no_url(url: str) -> None:
 def test_addresses_of_all_kinds_are_urls() -> None:
     assert read_url("https://[::1]:8000/v1").port == 8000
     assert read_url("http://192.168.0.1/v1").host == "192.168.0.1"
+
+
+def test_an_answer_that_trickles_for_ever_is_given_up() -> None:
+    ended = threading.Event()
+
+    def trickle(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while not ended.wait(0.02):
+                connection.sendall(b"1\r\n \r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=trickle, args=(listening,), daemon=True)
+        thread.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(TimedOut):
+                Transport(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", 0.5).post(b"", HEADERS)
+        finally:
+            ended.set()
+        assert time.monotonic() - began < 5
+        thread.join(10)

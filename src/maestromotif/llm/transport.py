@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import certifi
 import urllib3
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout, Url, make_headers, parse_url
 
 from maestromotif.errors import ChatError
@@ -22,6 +24,7 @@ __all__ = ["Response", "TimedOut", "Transport", "Unreachable", "read_url"]
 _CONNECT = 15.0
 # Bytes of a body that are read; a chat completion has thousands.
 _MOST = 32 * 2**20
+_PIECE = 2**18
 _IDLE_CONNECTIONS = 256
 
 
@@ -50,13 +53,14 @@ class Transport:
     against the system's and certifi's, or against those alone that ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names.
 
     Args:
-        timeout: seconds without a byte.
+        timeout: seconds until the answer begins, and as many for all of it, so that one that never ends is given up.
 
     Raises:
         ChatError: the environment names a proxy that is not http or https.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
+        self._timeout = timeout
         parsed = read_url(url)
         proxy = _proxy(parsed)
         limit = Timeout(connect=min(_CONNECT, timeout), read=timeout)
@@ -89,9 +93,7 @@ class Transport:
                 assert_same_host=False,  # the pool of a proxy is asked for another host's address
                 preload_content=False,
             )
-            body = response.read(_MOST + 1)
-            if len(body) > _MOST:
-                response.close()
+            body = _read(response, time.monotonic() + self._timeout)
         except urllib3.exceptions.HTTPError as error:
             cause = _innermost(error)
             if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
@@ -102,6 +104,23 @@ class Transport:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _read(response: BaseHTTPResponse, until: float) -> bytes:
+    """The body, or the first bytes of one that is too long.
+
+    Raises:
+        TimedOut: it has not ended by then; some servers send a byte now and then for ever.
+    """
+    body = bytearray(response.read1(_PIECE))
+    while len(body) <= _MOST and (piece := response.read1(_PIECE)):
+        body += piece
+        if time.monotonic() > until:
+            response.close()
+            raise TimedOut
+    if len(body) > _MOST:
+        response.close()
+    return bytes(body)
 
 
 def read_url(text: str) -> Url:
