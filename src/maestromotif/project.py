@@ -21,7 +21,7 @@ __all__ = ["ARTIFACTS", "SKILLS_FILE", "Project", "init_project"]
 
 SKILLS_FILE = "skills.toml"
 ARTIFACTS = "artifacts"
-# Name of each stage's folder; a task program has a folder of its own below "tasks".
+# Name of each stage's folder.
 _FOLDERS: Mapping[str, str] = {
     "collect": "interactions",
     "annotate": "preferences",
@@ -34,6 +34,8 @@ _FOLDERS: Mapping[str, str] = {
     "compare": "comparison",
     "report": "report",
 }
+# The same for stages of one task, each with a folder of its own below: its program, playing it, repairing it.
+_TASK_FOLDERS: Mapping[str, str] = {"task": "tasks", "solve": "solved", "repair": "repaired"}
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,10 @@ class Project:
         return self.artifacts / "llm"
 
     def folder(self, stage: str) -> Path:
-        """Where a stage's artifact lies once it is done; ``"task:<id>"`` is a task's program, ``"solve:<id>"`` its playing."""
+        """Where a stage's artifact lies once it is done; ``"task:<id>"``, ``"solve:<id>"`` and ``"repair:<id>"`` are a task's."""
         kind, _, task = stage.partition(":")
         if task:
-            return self.artifacts / ("tasks" if kind == "task" else "solved") / task
+            return self.artifacts / _TASK_FOLDERS[kind] / task
         return self.artifacts / _FOLDERS[stage]
 
     def coder(self) -> ChatModel:

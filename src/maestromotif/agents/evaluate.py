@@ -20,11 +20,13 @@ from maestromotif.skills import SkillSet
 if TYPE_CHECKING:
     from maestromotif.rl.networks import SkillPolicy
 
-__all__ = ["FORMAT", "Progress", "Setting", "evaluate_skills", "evaluate_task", "evaluate_tasks", "task_program"]
+__all__ = ["CLAIM", "FORMAT", "Progress", "Setting", "evaluate_skills", "evaluate_task", "evaluate_tasks", "task_program"]
 
 Progress = Callable[[float, str], None]
 Player = Callable[..., Sequence[EpisodeResult]]
 FORMAT = 1
+CLAIM = "the program's own claim"
+"""What a free task's success is: there is nothing else to judge it by."""
 _PROGRAMS = ("skills.py", "training_policy.py")
 _WEIGHTS = {"trained": "policy.safetensors", "untrained": "untrained.safetensors"}
 
@@ -85,6 +87,11 @@ class Setting:
         own = {"policy": policy, "weights": weights, "program": digest(source), "episodes": episodes, "max_steps": max_steps}
         return {**self.identity, **own}
 
+    def longest(self, task: str) -> int:
+        """After how many steps an episode of a task is cut."""
+        known = self.domain.tasks.get(task)
+        return min(self.config.max_steps, known.max_steps or self.config.max_steps) if known else self.config.max_steps
+
     def driver(self, policy: str) -> SkillPolicy | Literal["random"]:
         """What plays. Loaded only when something is to be played, so that finished cells need no torch."""
         from maestromotif.rl.networks import SkillPolicy
@@ -100,13 +107,15 @@ class Setting:
 
         return play
 
-    def play(self, policy: str, source: str, episodes: int, max_steps: int, place: str, **options: Any) -> Sequence[EpisodeResult]:
+    def play(
+        self, policy: str, source: str | ScheduleSources, episodes: int, max_steps: int, place: str, **options: Any
+    ) -> Sequence[EpisodeResult]:
         """Full episodes of a policy over skills; ``place`` keeps the seeds of different evaluations apart."""
         return self._player(
             self.domain,
             self.skills,
             self.driver(policy),
-            ScheduleSources(source, self.skill_program),
+            ScheduleSources(source, self.skill_program) if isinstance(source, str) else source,
             num_games=min(self.config.games, episodes),
             episodes=episodes,
             max_steps=max_steps,
@@ -205,7 +214,7 @@ def evaluate_task(
     config, known = setting.config, setting.domain.tasks.get(task)
     source = _read(program, "maestromotif solve")
     own_limit = known.max_steps if known else None
-    max_steps = min(config.max_steps, own_limit) if own_limit else config.max_steps
+    max_steps = setting.longest(task)
     criteria = tuple(known.criteria) if known else ()
     count = episodes or config.task_episodes
 
@@ -229,6 +238,7 @@ def evaluate_task(
         "max_steps": max_steps,
         "description": known.description if known else description,
         "free": known is None,
+        "judged_by": "criteria of the domain" if known else CLAIM,
         "own_limit": own_limit,
         "cut": own_limit is not None and max_steps < own_limit,
         "config": config.model_dump(mode="json"),

@@ -13,7 +13,12 @@ from rich.console import Console
 if TYPE_CHECKING:
     from maestromotif.project import Project
 
-__all__ = ["print_results", "print_solved"]
+__all__ = ["CLAIM_NOTE", "print_results", "print_solved", "shown_path"]
+
+CLAIM_NOTE = (
+    "This task has no test of its own: success is the program's own claim (its is_done), which nobody has checked.\n"
+    "Read it with `maestromotif explain`."
+)
 
 
 def print_results(project: Project) -> None:
@@ -21,13 +26,19 @@ def print_results(project: Project) -> None:
     _print_table(project)
     page = project.folder("report") / "index.html"
     if page.exists():
-        typer.echo(f"report: {_shown(page)}")
+        typer.echo(f"report: {shown_path(page)}")
 
 
 def print_solved(project: Project, task: str) -> None:
-    """Success at one task, and where its program lies."""
+    """Success at one task, by whose word, and where its program lies."""
+    from maestromotif.stages.repair import program_in_use, repaired
+
     _print_table(project, task)
-    typer.echo(f"program: {_shown(project.folder(f'task:{task}') / f'{task}.py')}")
+    if task not in project.domain.tasks:
+        typer.echo(CLAIM_NOTE)
+    if repaired(project, task):
+        typer.echo("This is the repaired program, on other episodes than those it was mended and chosen by.")
+    typer.echo(f"program: {shown_path(program_in_use(project, task))}")
 
 
 def _print_table(project: Project, task: str = "") -> None:
@@ -39,7 +50,7 @@ def _print_table(project: Project, task: str = "") -> None:
         Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """As short as it can be opened from here."""
     relative = os.path.relpath(path)
     return str(path.absolute()) if relative.startswith("..") else relative

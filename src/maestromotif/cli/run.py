@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestromotif.cli.common import AgainOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.repair import print_repair
 from maestromotif.cli.results import print_results, print_solved
+
+if TYPE_CHECKING:
+    from maestromotif.project import Project
+    from maestromotif.stages.repair import RepairPlan
 
 __all__ = ["register"]
 
@@ -32,20 +37,50 @@ def run(
 def solve(
     folder: ProjectArgument,
     task: Annotated[str, typer.Argument(metavar="TASK", help="What to do, in English; or the id of one of the domain's tasks.")],
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play.")] = 16,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play; with --repair, also those of each round to learn from.")] = 16,
+    repair: Annotated[bool, typer.Option("--repair", help="Let the coder mend the program by what real episodes show.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="With --repair: new versions asked for at most; more than before goes on.")] = 3,
+    held_out: Annotated[int, typer.Option(min=5, help="With --repair: fresh episodes on which two versions are compared.")] = 64,
+    dry_run: DryRunOption = False,
     settings: SetOption = None,
 ) -> None:
     """Have a task in English programmed, and play it zero-shot.
 
-    The coder writes a policy over skills for the task; it drives the trained skills with no more training.
+    The coder writes a policy over skills for the task; it drives the trained skills with no more training. With --repair, the trained
+    skills first play it, the coder is told where its chains of skills broke, and a new version takes its place only if it is better on
+    fresh episodes.
     """
-    from maestromotif.stages.catalogue import ancestors, solve_stages
+    from maestromotif.stages.catalogue import ancestors, named_task, repair_stages, solve_stage, task_stage
+    from maestromotif.stages.repair import RepairPlan
 
     project = open_project(folder, settings)
-    todo = solve_stages(project, task, episodes)
-    own = {stage.id for stage in todo}
-    run_stages(project, todo, [stage for stage in ancestors(project, todo[-1]) if stage.id not in own])
-    print_solved(project, todo[-1].id.partition(":")[2])
+    name, text = named_task(project, task)
+    plan = RepairPlan(name, text, episodes, held_out, rounds)
+    if dry_run:
+        _dry_run(project, plan, repair)
+        return
+    todo = repair_stages(project, plan) if repair else [task_stage(project, name, text)]
+    required = [stage for stage in ancestors(project, solve_stage(project, name, text, episodes)) if stage.id != f"task:{name}"]
+    run_stages(project, todo, required)
+    if repair:
+        print_repair(project, name)
+    # Made only now, since it depends on the version in use.
+    run_stages(project, [solve_stage(project, name, text, episodes)])
+    print_solved(project, name)
+
+
+def _dry_run(project: Project, plan: RepairPlan, repair: bool) -> None:
+    from maestromotif.stages.dry_solve import would_repair, would_solve
+    from maestromotif.stages.repair import program_in_use
+
+    if not program_in_use(project, plan.task).exists():
+        for line in would_solve(project, plan.task, plan.text):
+            typer.echo(line)
+    elif not repair:
+        typer.echo(f"the program of {plan.task} is written already; nothing is asked")
+    if repair:
+        for line in would_repair(project, plan):
+            typer.echo(line)
 
 
 def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:

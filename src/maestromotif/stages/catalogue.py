@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from maestromotif.project import Project
 from maestromotif.stages.card import Card
+from maestromotif.stages.files import file_digest
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
 from maestromotif.stages.insight import policy_captions_stage, requested_stages
+from maestromotif.stages.repair import RepairPlan, program_in_use, repair_stage, repaired, witness_stage
 from maestromotif.stages.stage import OPEN, Stage, Work
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ __all__ = [
     "ancestors",
     "evaluation_setting",
     "evaluation_stages",
+    "named_task",
+    "repair_stages",
     "report_stage",
+    "solve_stage",
     "solve_stages",
     "solved_stages",
     "stage_by_id",
@@ -163,8 +168,8 @@ def _solve(task: str, text: str, episodes: int, work: Work) -> Mapping[str, Any]
     from maestromotif.agents import evaluate_task
 
     project = work.project
-    program = project.folder(f"task:{task}") / f"{task}.py"
-    evaluate_task(evaluation_setting(project), task, program, work.out, work.progress, description=text, episodes=episodes)
+    setting = evaluation_setting(project)
+    evaluate_task(setting, task, program_in_use(project, task), work.out, work.progress, description=text, episodes=episodes)
     return {}
 
 
@@ -209,28 +214,48 @@ def task_stage(project: Project, task_id: str, text: str) -> Stage:
     )
 
 
-def solve_stages(project: Project, text: str, episodes: int) -> list[Stage]:
-    """The program for a task in English, and playing it.
+def named_task(project: Project, text: str) -> tuple[str, str]:
+    """Id and English of what a person asked for.
 
     Args:
         text: id or description of one of the domain's tasks, or any other task.
-        episodes: how many to play.
     """
     from maestromotif.agents import find_task, task_id
 
     known = find_task(project.domain, text)
-    task, words = task_id(project.domain, text), " ".join((known.description if known else text).split())
-    return [task_stage(project, task, words), _solve_stage(task, words, episodes)]
+    return task_id(project.domain, text), " ".join((known.description if known else text).split())
 
 
-def _solve_stage(task: str, text: str, episodes: int) -> Stage:
+def solve_stages(project: Project, text: str, episodes: int) -> list[Stage]:
+    """The program for a task in English, and playing it: the version in use, where one was repaired.
+
+    Args:
+        text: see ``named_task``.
+        episodes: how many to play.
+    """
+    task, words = named_task(project, text)
+    return [task_stage(project, task, words), solve_stage(project, task, words, episodes)]
+
+
+def solve_stage(project: Project, task: str, text: str, episodes: int) -> Stage:
+    """Playing a task whose program is up to date: in the version in use, where one was repaired."""
+    return _solve_stage(task, text, episodes, repaired(project, task))
+
+
+def repair_stages(project: Project, plan: RepairPlan) -> list[Stage]:
+    """The program for a task in English, and its repair by real episodes."""
+    return [task_stage(project, plan.task, plan.text), repair_stage(plan, _recheck)]
+
+
+def _solve_stage(task: str, text: str, episodes: int, repaired: bool = False) -> Stage:
+    asked = {"text": text, "episodes": episodes, **({"repaired": True} if repaired else {})}
     return Stage(
         f"solve:{task}",
-        "plays the task zero-shot",
+        "plays the task with its repaired program" if repaired else "plays the task zero-shot",
         ("train", "program", "reward", f"task:{task}"),
-        partial(_solve_inputs, text, episodes),
+        partial(_solve_inputs, task, asked),
         partial(_solve, task, text, episodes),
-        options={"text": text, "episodes": episodes},
+        options=asked,
     )
 
 
@@ -258,7 +283,7 @@ def solved_stages(project: Project) -> list[Stage]:
     for folder in sorted((project.artifacts / "solved").glob("[!.]*")):
         card = Card.read(folder)
         asked = card.inputs.get("solve", {}) if card else {}
-        if card and card.status == "done" and set(asked) == {"text", "episodes"}:
+        if card and card.status == "done" and {"text", "episodes"} <= set(asked):
             found.append(_solve_stage(folder.name, **asked))
     return found
 
@@ -273,6 +298,8 @@ def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | No
         return policy_captions_stage(**(options or {}))
     if stage_id.startswith("solve:"):
         return _solve_stage(stage_id.removeprefix("solve:"), **(options or {}))
+    if stage_id.startswith("witness:"):
+        return witness_stage(**(options or {}))
     return {stage.id: stage for stage in stages(project)}[stage_id]
 
 
@@ -341,8 +368,12 @@ def _evaluate_inputs(project: Project) -> Mapping[str, Any]:
     return {"evaluate": settings(project.config.evaluate, _EVALUATE_HOW), "skills": skill_inputs(project, "max_steps", "measure")}
 
 
-def _solve_inputs(text: str, episodes: int, project: Project) -> Mapping[str, Any]:
-    return {**_evaluate_inputs(project), "solve": {"text": text, "episodes": episodes}}
+def _solve_inputs(task: str, asked: Mapping[str, Any], project: Project) -> Mapping[str, Any]:
+    inputs = {**_evaluate_inputs(project), "solve": dict(asked)}
+    if "repaired" in asked:
+        # Not a parent: a repair that only learned that the old version stays changes nothing here.
+        inputs["repaired program"] = {"digest": file_digest(program_in_use(project, task))}
+    return inputs
 
 
 def _report_inputs(project: Project) -> Mapping[str, Any]:

@@ -198,7 +198,7 @@ class Runner:
 
         if stage.apart:
             return run_apart(stage, self.project, part, progress, warn, self._lock)
-        return stage.work(Work(self.project, part, progress, warn, self._watcher.aside))
+        return stage.work(Work(self.project, part, progress, warn, self._watcher.aside, self._lock))
 
     def _recheck(self, stage: Stage) -> None:
         """Accept files that a person edited, if they still keep their contract."""

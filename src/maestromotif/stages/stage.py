@@ -29,6 +29,7 @@ class Work:
         progress: to be called with a fraction in [0, 1] and a short text.
         warn: to be called with a sentence that the person should read.
         aside: while its context is open, nothing else is shown on the terminal.
+        lock: descriptor of the project's lock, for children that the stage starts.
     """
 
     project: Project
@@ -36,6 +37,7 @@ class Work:
     progress: Progress
     warn: Callable[[str], None]
     aside: Callable[[], AbstractContextManager[object]] = nullcontext
+    lock: int | None = None
 
 
 def _no_goal(project: Project) -> Mapping[str, int]:
