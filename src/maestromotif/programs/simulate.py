@@ -1,4 +1,4 @@
-"""The inside of a trial's throw-away process: programs drive a domain's simulator, and what happened is counted.
+"""The inside of a trial's throw-away process: contract tests, then programs drive a domain's simulator, and what happened is counted.
 
 Started by ``trial.run_trial`` with one JSON document on standard input; answers with one on standard output.
 """
@@ -12,12 +12,14 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from maestromotif.domains.contract import Criterion, Domain, Facts, Simulator, Task
 from maestromotif.errors import ProgramError
 from maestromotif.programs.confine import address_space, confine_or_refuse
+from maestromotif.programs.contracts import Findings, Programs, check_policy, check_skills, make_scenes
 from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
@@ -155,18 +157,20 @@ def _trace(episodes: list[_Episode]) -> list[str]:
 
 
 def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Play the job's episodes; the counts of ``trial.TrialReport``, or ``{"problem": ...}``."""
+    """Test the contract and play the job's episodes; the counts of ``trial.TrialReport`` and ``contract``, or ``{"problem": ...}``."""
     module, _, name = job["domain"].partition(":")
     domain: Domain = getattr(importlib.import_module(module), name)(job["options"])
     skills = SkillSet(tuple(Skill(**skill) for skill in job["skills"]))
     simulator = domain.simulator()
     simulator.reset(0)  # what the domain loads lazily is loaded before the limits count
+    recorded = domain.recorded_facts()
     _limit(job["seconds"])
     try:
         confine_or_refuse(memory=address_space() + job["memory_mb"] * 2**20)
     except ProgramError as error:
         return {"unconfined": [error.problem, error.remedy]}
     try:
+        contract = _contract(job, domain, skills, recorded)
         run = _Run(job, domain, skills, simulator)
     except ProgramError as error:
         return {"problem": error.problem}
@@ -195,7 +199,24 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
         "steps_per_call": sum(run.call_steps.values()) / max(1, calls),
         "switch_rate": calls / max(1, ticks),
         "trace": _trace(failed or episodes),
+        "contract": asdict(contract),
     }
+
+
+def _contract(job: Mapping[str, Any], domain: Domain, skills: SkillSet, recorded: Sequence[Sequence[Facts]]) -> Findings:
+    """Contract tests of the policy, if there is one, else of the skill program."""
+    programs = Programs(
+        skills,
+        job["skill_program"],
+        job["policy"],
+        tuple(job["tested"]),
+        job["seed"],
+        job["fuel"],
+        job["skill_file"],
+        job["policy_file"],
+    )
+    scenes = make_scenes(domain, skills, recorded, job["seed"])
+    return check_skills(programs, scenes) if programs.policy is None else check_policy(programs, scenes)
 
 
 def _limit(seconds: float) -> None:

@@ -1,9 +1,9 @@
-"""Trying a program on simulated episodes, in a throw-away process without keys that a wall clock can kill."""
+"""Trying a program by contract tests and on simulated episodes, in a throw-away process without keys that a wall clock can kill."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from maestromotif.domains.contract import Domain
@@ -20,6 +20,7 @@ _FEWEST_STEPS = 2.5  # a policy over skills whose calls are shorter than this sw
 _INTERRUPTED_SHARE = 0.5
 _REFUSED_SHARE = 0.2
 _FALSE_CLAIMS = 0.1
+_FATAL = 6  # reasons told
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrialReport:
         over_at_start: calls of each skill that were over in the very state in which they began.
         ends: how the calls of each skill ended, by name of the cause.
         steps_per_call, switch_rate: environment steps per call; calls per tick.
+        costs: of each function in the contract tests: ``calls``, mean microseconds ``us``, mean ``fuel`` and ``most_fuel`` of a call.
+            Times differ from run to run: they are neither compared nor part of ``as_json``.
         trace: one typical episode that failed (or, if none did, that succeeded), a line for each call.
         fatal: reasons why the program may not be used; weak: reasons to try again.
     """
@@ -57,6 +60,7 @@ class TrialReport:
     ends: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     steps_per_call: float = 0.0
     switch_rate: float = 0.0
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
     trace: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
@@ -76,7 +80,8 @@ class TrialReport:
         return tuple(skill for skill, calls in self.calls.items() if not calls)
 
     def as_json(self) -> dict[str, Any]:
-        return {"verdict": self.verdict, **asdict(self), "never_called": list(self.never_called)}
+        costs = {part: {name: value for name, value in cost.items() if name != "us"} for part, cost in self.costs.items()}
+        return {"verdict": self.verdict, **asdict(self), "costs": costs, "never_called": list(self.never_called)}
 
 
 def run_trial(
@@ -93,7 +98,7 @@ def run_trial(
     skill_file: str = "skills.py",
     policy_file: str = "policy.py",
 ) -> TrialReport:
-    """Let programs drive the domain's simulator and judge what happens.
+    """Test whether a program keeps its contract, let it drive the domain's simulator, and judge what happens.
 
     Args:
         skill_program: source; None: skills start anywhere and end by ``max_steps``.
@@ -107,12 +112,14 @@ def run_trial(
     Raises:
         ProgramError: programs cannot be confined on this system.
     """
+    names = skills.ids if tested is None else (tested,)
     job = {
         "domain": f"{type(domain).__module__}:{type(domain).__qualname__}",
         "options": dict(domain.options),
         "skills": [asdict(skill) for skill in skills],
         "skill_program": skill_program,
         "policy": policy,
+        "tested": names,
         "task": task_id,
         "episodes": config.episodes,
         "max_ticks": config.max_ticks if kind == "task" else config.practice_ticks,
@@ -129,15 +136,18 @@ def run_trial(
         raise ProgramError(*outcome["unconfined"])
     if "problem" in outcome:
         return TrialReport(kind, fatal=(str(outcome["problem"]),))
+    contract = outcome.pop("contract")
     trace = tuple(outcome.pop("trace"))
-    report = TrialReport(kind, **outcome, trace=trace)
+    report = TrialReport(kind, **outcome, costs=contract["costs"], trace=trace)
     file = skill_file if policy is None else policy_file
-    fatal = tuple(f"{file}: {fault} ({count} times)" for fault, count in list(report.faults.items())[:4])
-    weak = tuple(_doubts(report, skills.ids if tested is None else (tested,)))
-    return TrialReport(kind, **outcome, trace=trace, fatal=fatal, weak=weak)
+    told: Mapping[str, str] = contract["faults"]
+    fatal = [f"{file}: {fault}, {where}" for fault, where in told.items()]
+    fatal += [f"{file}: {fault} ({count} times)" for fault, count in report.faults.items() if fault not in told]
+    weak = [*_doubts(report, names, contract), *contract["doubts"]]
+    return replace(report, fatal=tuple(fatal[:_FATAL]), weak=tuple(weak))
 
 
-def _doubts(report: TrialReport, skills: tuple[str, ...]) -> list[str]:
+def _doubts(report: TrialReport, skills: tuple[str, ...], contract: Mapping[str, Any]) -> list[str]:
     """What a person would frown at, in words that help the coder."""
     doubts: list[str] = []
     calls = sum(report.calls.values())
@@ -147,7 +157,8 @@ def _doubts(report: TrialReport, skills: tuple[str, ...]) -> list[str]:
             if not report.offered[skill]:
                 doubts.append(f"can_start of {skill} was never True in {report.episodes} simulated episodes")
             elif called >= 10 and not ends.get("OVER") and ends.get("TIMED_OUT"):
-                doubts.append(f"is_over of {skill} was never True in {called} simulated calls; only the time limit ended them")
+                never = "" if contract["over"].get(skill, True) else f" nor for any of {contract['moments']} other facts"
+                doubts.append(f"is_over of {skill} was never True in {called} simulated calls{never}; only the time limit ended them")
             elif called >= 10 and report.over_at_start[skill] > called / 2:
                 doubts.append(f"{skill} was over in the very state in which it began in {report.over_at_start[skill]} of {called} calls")
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -34,6 +34,7 @@ end bumps into the wall. The floor is wet: a step sometimes slips and leads nowh
 when it goes out the episode is over. Episodes begin on a random square.
 """
 
+_RECORDED_STEPS = 60
 _OPTIONS: Mapping[str, tuple[type, float, float]] = {"length": (int, 3, 200), "slip": (float, 0, 0.9), "light": (int, 10, 100_000)}
 
 
@@ -212,6 +213,38 @@ class Corridor(Domain):
     @property
     def recorded_answers(self) -> tuple[str, ...]:
         return (str(files("maestromotif.domains.corridor").joinpath("answers")),)
+
+    def recorded_facts(self) -> Sequence[Sequence[Facts]]:
+        """Two episodes of the explorer, played now."""
+        env, explorer = self.make_env(2), self.explorer(0)
+        env.reset([0, 1], [0, 1])
+        moments = [[env.facts(game) for game in range(2)]]
+        for _ in range(min(_RECORDED_STEPS, self._settings[2])):
+            env.step(explorer.act(env))
+            moments.append([env.facts(game) for game in range(2)])
+        return list(zip(*moments, strict=True))
+
+    def possible_facts(self, values: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        length, _, light = self._settings
+        position, steps = min(values["position"], length - 1), min(values["steps"], light)
+        left, right, middle = position == 0, position == length - 1, position == length // 2
+        counts = {name: min(values[name], steps + 1) for name in ("bumps", "left_visits", "right_visits")}
+        if before:
+            steps = max(steps, before["steps"])
+            counts = {name: max(count, before[name]) for name, count in counts.items()}
+        return {
+            **values,
+            **counts,
+            "position": position,
+            "length": length,
+            "steps": steps,
+            "at_left_end": left,
+            "at_right_end": right,
+            "in_middle": middle,
+            "left_visits": max(counts["left_visits"], int(left)),
+            "right_visits": max(counts["right_visits"], int(right)),
+            "rested": min(values["rested"], steps) if middle else 0,
+        }
 
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         move, arrival = (spec.values[index] for spec, index in zip(SIGNS, reward_input.signs, strict=True))

@@ -27,7 +27,7 @@ ACTIONS = ("left", "right", "wait")
 
 FACTS: tuple[FactSpec, ...] = (
     FactSpec("position", "int", "the square stood on, counted from 0 at the left end"),
-    FactSpec("length", "int", "number of squares of the corridor; the right end is square length - 1"),
+    FactSpec("length", "int", "number of squares of the corridor; the right end is square length - 1", least=3),
     FactSpec("steps", "int", "steps since the episode began"),
     FactSpec("at_left_end", "bool", "the square stood on is the left end"),
     FactSpec("at_right_end", "bool", "the square stood on is the right end"),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from maestromotif.domains.contract import CallMeasure, Domain, DomainEnv, Explorer, FactSpec, ObservationSpec, SignSpec, Simulator, Task
-from maestromotif.domains.nethack import progress, tasks
+from maestromotif.domains.contract import (
+    CallMeasure,
+    Domain,
+    DomainEnv,
+    Explorer,
+    Facts,
+    FactSpec,
+    ObservationSpec,
+    SignSpec,
+    Simulator,
+    Task,
+)
+from maestromotif.domains.nethack import possible, progress, recording, tasks
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION, OBSERVATIONS
@@ -102,6 +113,12 @@ class NetHack(Domain):
     @property
     def recorded_answers(self) -> tuple[str, ...]:
         return (str(files(__package__) / "answers"),)
+
+    def recorded_facts(self) -> Sequence[Sequence[Facts]]:
+        return recording.read_recording()
+
+    def possible_facts(self, values: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return possible.possible_facts(values, before)
 
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         return progress.caption_score(skill_id, reward_input)
