@@ -49,7 +49,7 @@ class ScheduleSources:
     """Where schedules come from, as text, so that it can cross to another process.
 
     Attributes:
-        policy: source of the policy over skills.
+        policy: source of the policy over skills; "": one of the skills that may start is drawn.
         skill_program: source of the initiation and termination functions; None: every skill may start, and is over only by time.
         policy_file: name of the policy's file in messages.
         maker: ``module:function`` called as ``(domain, skills, sources)``, which gives a ``ScheduleFactory``.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from maestromotif.programs.sandbox import scrubbed_environment
@@ -21,10 +23,30 @@ __all__ = ["Lost", "WorkerProcess"]
 # Until its first answer a worker may be compiling.
 _START = 300.0
 _LOOK = 0.2  # seconds between two looks at a silent worker's progress
+# Processor seconds without progress after which a worker is asked whether a generated program has them. Fuel lets a step's programs
+# have some hundredths of one, so whoever takes longer is in an operation that fuel does not see.
+_PROGRAM_SECONDS = 1.5
+_ANSWER_SECONDS = 0.5
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 class Lost(Exception):
-    """A worker died or hangs; the argument says how, as the end of a sentence about it."""
+    """A worker died or hangs.
+
+    Attributes:
+        how: as the end of a sentence about the worker.
+        program: file of the generated program that did it; "" where none did, or where that is not known.
+        line: of that program.
+    """
+
+    def __init__(self, how: str, program: str = "", line: int = 0) -> None:
+        super().__init__(how)
+        self.how, self.program, self.line = how, program, line
+
+    @property
+    def words(self) -> str:
+        """How, and at which line of a program where it was one."""
+        return f"{self.how.partition(';')[0]} in {self.program}, line {self.line}" if self.line else self.how
 
 
 class WorkerProcess:
@@ -35,13 +57,22 @@ class WorkerProcess:
         task: what it reads first, as JSON.
         shared: descriptors that it inherits.
         patience: seconds without an answer or progress after which it counts as hanging; longer before its first answer.
-        progress: something that differs from one call to the next while it makes progress.
+        progress: something that differs from one call to the next while it makes progress, and from its first value as soon as there
+            is any.
+        programs: file names of the generated programs that may run there.
     """
 
     def __init__(
-        self, arguments: Sequence[int], task: Mapping[str, Any], shared: Sequence[int], patience: float, progress: Callable[[], object]
+        self,
+        arguments: Sequence[int],
+        task: Mapping[str, Any],
+        shared: Sequence[int],
+        patience: float,
+        progress: Callable[[], object],
+        programs: Collection[str] = (),
     ) -> None:
         self._patience, self._progress, self._answered = patience, progress, False
+        self._idle, self._programs = progress(), frozenset(programs)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
         # Games may need files of their own; nowhere else can the process write.
         self._folder = tempfile.TemporaryDirectory(prefix="maestromotif-worker-", ignore_cleanup_errors=True)
@@ -87,22 +118,55 @@ class WorkerProcess:
     def _wait(self) -> bytes:
         patience = self._patience if self._answered else max(self._patience, _START)
         self._socket.settimeout(min(_LOOK, patience))
-        seen, deadline = self._progress(), time.monotonic() + patience
+        seen, deadline, used = self._progress(), time.monotonic() + patience, self._used()
         while True:
             try:
                 answer = self._socket.recv(1)
             except TimeoutError:
                 now = self._progress()
                 if now != seen:
-                    seen, deadline = now, time.monotonic() + patience
-                elif time.monotonic() > deadline:
-                    raise Lost(f"has not answered for {patience:.0f} s{self._last_words(self._stop())}") from None
+                    seen, deadline, used = now, time.monotonic() + patience, self._used()
+                    continue
+                # Before there is any progress, it may not know yet how to tell.
+                if now != self._idle and self._used() - used > _PROGRAM_SECONDS:
+                    self._ask()
+                    used = self._used()
+                if time.monotonic() > deadline:
+                    raise self._lost(f"has not answered for {patience:.0f} s", self._stop()) from None
                 continue
             except OSError:
                 answer = b""
             if not answer:
-                raise Lost(self._death())
+                raise self._death()
             return answer
+
+    def _used(self) -> float:
+        """Seconds of a processor that the process has had; where the system does not tell, those of a clock."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            return time.monotonic()
+
+    def _ask(self) -> None:
+        """Have the process tell where it is, which works within one operation of compiled code too.
+
+        Raises:
+            Lost: it is in a program; it has been killed.
+        """
+        before = len(self._said())
+        self._process.send_signal(signal.SIGUSR1)
+        deadline, said = time.monotonic() + _ANSWER_SECONDS, ""
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            more = self._said()[before:]
+            if more and more == said:
+                break
+            said = more
+        program, line = self._culprit(said)
+        if program:
+            self.kill()
+            raise Lost("hung", program, line)
 
     def _exactly(self, count: int) -> bytes:
         data = b""
@@ -112,17 +176,26 @@ class WorkerProcess:
             except OSError:
                 more = b""
             if not more:
-                raise Lost(self._death())
+                raise self._death()
             data += more
         return data
 
-    def _death(self) -> str:
+    def _death(self) -> Lost:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return f"closed its line{self._last_words(self._stop())}"
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return how + self._last_words(self._said())
+            return self._lost("closed its line", self._stop())
+        return self._lost(f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}", self._said())
+
+    def _lost(self, how: str, said: str) -> Lost:
+        return Lost(how + self._last_words(said), *self._culprit(said))
+
+    def _culprit(self, said: str) -> tuple[str, int]:
+        """The program's file and line in the last stack that was told, if there is one in it."""
+        for match in _FRAME.finditer(said.rpartition("(most recent call")[2]):
+            if match[1] in self._programs:
+                return match[1], int(match[2])
+        return "", 0
 
     def _stop(self) -> str:
         """Let a process that hangs say where (see ``faulthandler``), and kill it; what it said."""
@@ -133,14 +206,15 @@ class WorkerProcess:
         return self._said()
 
     def _said(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read()[-8000:].decode(errors="replace").strip()
+        # The file's place is the process's own, too.
+        size = os.fstat(self._errors.fileno()).st_size
+        return os.pread(self._errors.fileno(), size, 0).decode(errors="replace")
 
     @staticmethod
     def _last_words(said: str) -> str:
         """Where a dump of the stack says that the process was; else the last line."""
         _, found, dump = said.rpartition("(most recent call first):")
-        lines = (dump if found else said).strip().splitlines()
+        lines = (dump if found else said[-8000:]).strip().splitlines()
         if not lines:
             return ""
         return f"; its last words: {(lines[0] if found else lines[-1]).strip()}"

@@ -19,7 +19,7 @@ def program_schedules(domain: Domain, skills: SkillSet, sources: ScheduleSources
     names = tuple(spec.name for spec in domain.fact_specs)
 
     def make(seed: int, guidance: Sequence[float]) -> ProgramSchedule:
-        return ProgramSchedule(skills, sources.skill_program, sources.policy, names, seed, policy_file=sources.policy_file)
+        return ProgramSchedule(skills, sources.skill_program, sources.policy or None, names, seed, policy_file=sources.policy_file)
 
     return make
 

@@ -1,7 +1,8 @@
 """All games behind one interface, in this process or in workers over shared memory. Both give the same trajectories.
 
 A worker that dies or hangs is replaced: its games begin their next episodes (in an evaluation, the same ones from the beginning), and
-the step that was lost counts as the cut of the call and the episode.
+the step that was lost counts as the cut of the call and the episode. A generated program that does this to workers again and again is set
+aside, and never ends a training.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from maestromotif import errors
@@ -32,6 +34,10 @@ __all__ = ["Acting", "Games", "ParallelGames", "SerialGames", "make_games"]
 _PATIENCE, _RESTARTS = 60.0, 20
 # A worker that dies so often without playing a step in between will not do better the next time.
 _FRUITLESS = 3
+# A generated program that has killed or hung so many workers is set aside.
+_PROGRAM_LOSSES = 3
+_SKILL_FILE = "skills.py"
+_LOADING = re.compile(r"(\S+\.py): fails while it is loaded: ")
 _log = logging.getLogger(__name__)
 
 
@@ -242,6 +248,7 @@ class ParallelGames(Games):
         # What was observed before a step: if the step is lost, it is the last that was seen of an episode.
         self._before = {name: array.copy() for name, array in self.arrays.observation.items()}
         self._lost_faults: Counter[str] = Counter()
+        self._program_losses: Counter[str] = Counter()
         self._done: set[int] = set()
         self._blamed: Counter[int] = Counter()
         self._workers = [
@@ -268,7 +275,12 @@ class ParallelGames(Games):
         self.arrays.where[rows] = 0
         worker.ready.clear()
         worker.process = WorkerProcess(
-            [self._buffer.fd, self._buffer.size], task, shared, self._patience, lambda: self.arrays.where[rows].tobytes()
+            [self._buffer.fd, self._buffer.size],
+            task,
+            shared,
+            self._patience,
+            lambda: self.arrays.where[rows].tobytes(),
+            (_SKILL_FILE, self._spec.sources.policy_file),
         )
 
     def _next_episodes(self, part: int, games: slice) -> list[int]:
@@ -335,13 +347,17 @@ class ParallelGames(Games):
             try:
                 kind, message = worker.process.receive()
             except Lost as lost:
-                self._replace(worker, str(lost))
+                self._replace(worker, lost)
                 continue
             if kind != b"e":
                 break
-            if message["ours"]:
+            if not message["ours"]:
+                self._replace(worker, Lost(f"ended with {message['error']}"))
+            elif found := _LOADING.match(message["problem"]):
+                # It loads with one seed and not with another.
+                self._replace(worker, Lost(f"ended with {message['problem']}", found[1]))
+            else:
                 raise _remake(message)
-            self._replace(worker, f"ended with {message['error']}")
         order = worker.pending.popleft()
         if kind == b"f":
             worker.faults = Counter(message)
@@ -367,7 +383,7 @@ class ParallelGames(Games):
         for name, array in arrays.last.items():
             array[games] = self._before[name][games]
 
-    def _replace(self, worker: _Worker, how: str) -> None:
+    def _replace(self, worker: _Worker, lost: Lost) -> None:
         """Start a process in place of one that is lost, and give it the orders that are due.
 
         Raises:
@@ -376,20 +392,23 @@ class ParallelGames(Games):
         assert worker.process is not None
         worker.process.kill()
         place, culprit = self._place(worker)
-        told = f"worker {worker.number} {how} ({place})"
+        told = f"worker {worker.number} {lost.words} ({place})"
         played = any(self.arrays.where[part, 2] > 1 for part, _ in worker.parts)
-        worker.fruitless = 0 if played else worker.fruitless + 1
+        by_program = bool(lost.program) and (culprit is not None or self._spec.play is None)
+        worker.fruitless = 0 if played or by_program else worker.fruitless + 1
         remedy = "It may have run out of memory: try fewer games. The last checkpoint is kept, so the same command goes on from there"
         if worker.fruitless >= _FRUITLESS:
             raise TrainingError(f"{told}, {_FRUITLESS} times running before it had finished a step", remedy)
-        if self.restarts >= self._most_restarts:
+        if self.restarts - self._program_losses.total() >= self._most_restarts and not by_program:
             raise TrainingError(f"{told}, after {self.restarts} restarts of workers", remedy)
         if culprit is not None:
-            self._blame(culprit, how)
+            self._blame(culprit, lost.words)
         orders = [self._again(worker, order) for order in worker.pending]
         self._lost_faults += worker.faults
         worker.faults = Counter()
         self.restarts += 1
+        if by_program:
+            self._count_program(lost)
         worker.process.close()
         self._start(worker)
         worker.pending.clear()
@@ -397,6 +416,21 @@ class ParallelGames(Games):
             worker.order(order)
         following = "episodes begin again" if self._spec.play else "games begin their next episodes"
         _log.warning("%s; it was started again, and its %s", told, following)
+
+    def _count_program(self, lost: Lost) -> None:
+        """A fault of a program, and the end of that program in this training if there are too many of them."""
+        self._lost_faults[lost.words] += 1
+        self._program_losses[lost.program] += 1
+        if self._program_losses[lost.program] != _PROGRAM_LOSSES or self._spec.play is not None:
+            return
+        skills = lost.program == _SKILL_FILE
+        sources = self._spec.sources
+        sources = replace(sources, skill_program=None) if skills else replace(sources, policy="")
+        self._spec = replace(self._spec, sources=sources)
+        instead = "skills start anywhere and end by their max_steps" if skills else "skills are chosen at random"
+        told = f"{lost.program} is set aside in workers that start from now on, for it has ended {_PROGRAM_LOSSES} of them: {instead}"
+        _log.error(told)
+        self._lost_faults[told] += 1
 
     def _again(self, worker: _Worker, order: _Order) -> _Order:
         """The order that is due in place of one that was lost."""

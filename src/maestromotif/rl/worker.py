@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import gc
 import json
+import signal
 import socket
 import sys
 import tempfile
@@ -36,8 +37,10 @@ _MORE_MEMORY = 4 * 2**30  # bytes that a worker may use beyond what its games an
 
 def main(arguments: list[str]) -> None:
     """Serve until the other end of the line is closed, which also happens when the trainer is killed."""
-    # A crash, or the signal that the trainer sends to a worker which hangs, leaves the place in the program behind.
+    # A crash, or the signal that the trainer sends to a worker which hangs, leaves the place in the program behind; so does the
+    # question where it is.
     faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
     line_fd, memory_fd, size = (int(argument) for argument in arguments)
     with socket.socket(fileno=line_fd) as line:
         try:
