@@ -9,6 +9,7 @@ import typer
 
 from maestromotif.cli.calls import print_annotation
 from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.failures import print_failures
 from maestromotif.cli.insight import print_insight
 from maestromotif.cli.shift import PairsOption, ask_from_policy, compare_annotators, tell_stale_training
 from maestromotif.errors import ConfigError
@@ -77,16 +78,45 @@ def reward(
     tell_stale_training(open_project(folder, settings))
 
 
-def program(folder: ProjectArgument, again: AgainOption = False, dry_run: DryRunOption = False, settings: SetOption = None) -> None:
+def program(
+    folder: ProjectArgument,
+    again: AgainOption = False,
+    dry_run: DryRunOption = False,
+    candidates: Annotated[
+        int | None,
+        typer.Option(min=1, max=32, help="Answers to the first question about each program; the best goes on.", show_default=False),
+    ] = None,
+    review: Annotated[bool, typer.Option("--review", help="Show each program, and ask before it is kept; on a terminal only.")] = False,
+    failures: Annotated[bool, typer.Option("--failures", help="Show how programs failed so far; write none.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --failures: as JSON.")] = False,
+    settings: SetOption = None,
+) -> None:
     """Phases 2 and 3: have the skills' programs written and tried.
 
     These are initiation and termination of each skill, and the training policy over skills. The files lie in artifacts/programs
     and may be edited; the next command checks what you changed.
     """
-    if dry_run:
+    if sum((dry_run, review, failures)) > 1 or (as_json and not failures):
+        raise ConfigError("--dry-run, --review and --failures exclude each other, and --json needs --failures", "Leave one of them out")
+    settings = [*(settings or []), *([f"program.candidates={candidates}"] if candidates else [])]
+    if failures:
+        print_failures(open_project(folder, settings), as_json)
+    elif dry_run:
         _dry_run(folder, "program", settings)
+    elif review:
+        _review(folder, settings)
     else:
         _phase(folder, "program", again, settings)
+
+
+def _review(folder: Path, settings: list[str]) -> None:
+    from maestromotif.cli.review import TerminalReview, need_terminal
+    from maestromotif.stages.catalogue import reviewed_program_stage
+
+    need_terminal()
+    project = open_project(folder, settings)
+    # What was answered lies in the store, so that doing it again costs nothing but the trials.
+    run_stages(project, [reviewed_program_stage(project, TerminalReview())], again=True)
 
 
 def train(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,9 @@ from maestromotif.stages.stage import OPEN, Stage, Work
 
 if TYPE_CHECKING:
     from maestromotif.agents import Setting
+    from maestromotif.programs.attempt import Attempt
+    from maestromotif.programs.requests import Question
+    from maestromotif.programs.review import Decision, Review
 
 __all__ = [
     "ancestors",
@@ -27,6 +31,7 @@ __all__ = [
     "named_task",
     "repair_stages",
     "report_stage",
+    "reviewed_program_stage",
     "solve_stage",
     "solve_stages",
     "solved_stages",
@@ -44,6 +49,8 @@ _TRAIN_HOW = frozenset(
 _REPLAYED = frozenset({"judge", "chat", "random", "ground-truth", "embedding", "human"})
 _COMPARES = "compares pairs of captions for each skill"
 _EVALUATE_HOW = frozenset({"workers"})
+# More candidates than before are a goal; fewer change nothing.
+_PROGRAM_HOW = frozenset({"candidates"})
 
 
 def _collect(work: Work) -> Mapping[str, Any]:
@@ -80,14 +87,28 @@ def _reward(work: Work) -> Mapping[str, Any]:
     return {"held-out agreement": {result.skill: None if math.isnan(result.agreement) else result.agreement for result in results}}
 
 
-def _program(work: Work) -> Mapping[str, Any]:
+def _program(work: Work, review: Review | None = None) -> Mapping[str, Any]:
     from maestromotif.programs import write_programs
 
     project = work.project
     coder = project.coder()
-    result = write_programs(project.domain, project.skills, coder, project.config.program, work.out, project.seed, work.progress)
+    how = (project.config.program, work.out, project.seed, work.progress)
+    asked = None if review is None else partial(_aside, work, review)
+    result = write_programs(project.domain, project.skills, coder, *how, review=asked, log=_generations(project))
     _warn(work, result.warnings)
     return {"model": coder.id}
+
+
+def _aside(work: Work, review: Review, question: Question, attempt: Attempt, told: str) -> Decision:
+    with work.aside():
+        return review(question, attempt, told)
+
+
+def _generations(project: Project) -> Path:
+    """Where every program that is written leaves a line."""
+    from maestromotif.programs.generations import GENERATIONS_FILE
+
+    return project.calls / GENERATIONS_FILE
 
 
 def _task(task_id: str, text: str, work: Work) -> Mapping[str, Any]:
@@ -106,6 +127,7 @@ def _task(task_id: str, text: str, work: Work) -> Mapping[str, Any]:
         project.seed,
         work.progress,
         skill_program=(project.folder("program") / "skills.py").read_text(encoding="utf-8"),
+        log=_generations(project),
     )
     _warn(work, result.warnings)
     return {"model": coder.id, "task": text}
@@ -195,9 +217,23 @@ def training_stages(project: Project) -> list[Stage]:
         Stage("collect", "plays the scripted explorer and keeps captions", (), _collect_inputs, _collect),
         Stage("annotate", _COMPARES, ("collect",), _annotate_inputs, _annotate, goal=_annotate_goal, **compares),
         Stage("reward", "fits a reward model to each skill's preferences", ("collect", "annotate"), _reward_inputs, _reward),
-        Stage("program", "has the skills' programs written and tried", (), _program_inputs, _program, recheck=_recheck, **asks),
+        Stage(
+            "program",
+            "has the skills' programs written and tried",
+            (),
+            _program_inputs,
+            _program,
+            goal=_program_goal,
+            recheck=_recheck,
+            **asks,
+        ),
         Stage("train", "trains one network for all skills", ("reward", "program"), _train_inputs, _train, goal=_train_goal),
     ]
+
+
+def reviewed_program_stage(project: Project, review: Review) -> Stage:
+    """The stage ``program``, in which a person decides about each program."""
+    return replace(stage_by_id(project, "program"), work=partial(_program, review=review))
 
 
 def task_stage(project: Project, task_id: str, text: str) -> Stage:
@@ -337,16 +373,20 @@ def _reward_inputs(project: Project) -> Mapping[str, Any]:
 
 def _program_inputs(project: Project) -> Mapping[str, Any]:
     return {
-        "program": settings(project.config.program),
+        "program": settings(project.config.program, _PROGRAM_HOW),
         "coder": model_inputs(project, project.config.coder, "programs/"),
         "training policy": model_inputs(project, project.config.coder, "training-policy"),
         "skills": skill_inputs(project, "description", "max_steps"),
     }
 
 
+def _program_goal(project: Project) -> Mapping[str, int]:
+    return {"candidates": project.config.program.candidates}
+
+
 def _task_inputs(text: str, project: Project) -> Mapping[str, Any]:
     return {
-        "program": settings(project.config.program),
+        "program": settings(project.config.program, _PROGRAM_HOW),
         "coder": model_inputs(project, project.config.coder, "task/"),
         "task": {"text": text},
         "skills": skill_inputs(project, "description", "max_steps"),
