@@ -62,6 +62,13 @@ class _BrokenEnv(CorridorEnv):
             object.__setattr__(facts, "position", np.int64(facts.position))
         return facts
 
+    def reward_keys(self) -> list[int]:
+        return [key + (self.fault == "other keys") for key in super().reward_keys()]
+
+    def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]]:
+        numbers_BF, columns = super().fact_numbers()
+        return numbers_BF, {**columns, "rested": columns["bumps"]} if self.fault == "wrong column" else columns
+
     def reward_key(self, game: int) -> int:
         return 1 if self.fault == "one key" else super().reward_key(game)
 
@@ -158,6 +165,8 @@ NEW_SKILL = '\n[[skill]]\nid = "sing"\ndescription = "Sing."\n'
         ("observations", _broken(env=_env("out of range"))),
         ("observations", _broken(env=_env("no action"))),
         ("games are independent", _broken(env=_env("crosstalk"))),
+        ("all games at once", _broken(env=_env("other keys"))),
+        ("all games at once", _broken(env=_env("wrong column"))),
         ("facts", _broken(env=_env("numpy fact"))),
         ("facts are snapshots", _broken(env=_WritableEnv)),
         ("reward keys", _broken(env=_env("one key"))),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from maestromotif.domains.contract import ACTION_MASK
+from maestromotif.domains.registry import load_domain
 from maestromotif.errors import ProgramError, TrainingError
+from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.rl.build import GamesSpec, describe_domain
+from maestromotif.rl.episodes import ScheduleSources
 from maestromotif.rl.vector import Games, ParallelGames, SerialGames
+from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
 from . import worlds
@@ -35,14 +42,19 @@ def _spec(num_games: int = 6, **changes: Any) -> GamesSpec:
     return replace(spec, **changes)
 
 
-def _trajectory(games: Games, steps: int = 130) -> list[Any]:
+def _allowed(mask_BA: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
+    allowed: NDArray[np.int64] = np.argmax(rng.random(mask_BA.shape) * (mask_BA > 0), axis=1)
+    return allowed
+
+
+def _trajectory(games: Games, steps: int = 130, actions: int = 3) -> list[Any]:
     rng = np.random.default_rng(0)
     trace: list[Any] = []
     try:
         games.reset()
         arrays = games.arrays
         for _ in range(steps):
-            arrays.action[...] = rng.integers(3, size=games.num_games)
+            arrays.action[...] = _allowed(arrays.observation[ACTION_MASK], rng) if actions > 3 else rng.integers(3, size=games.num_games)
             for group in range(len(games.groups)):
                 games.send(group)
             for group in range(len(games.groups)):
@@ -72,6 +84,64 @@ def test_serial_and_parallel_games_are_the_same() -> None:
     assert serial == _trajectory(ParallelGames(_spec(), domain, num_groups=1, workers=2))
     assert serial == _trajectory(ParallelGames(_spec(), domain, num_groups=2, workers=2))
     assert serial != _trajectory(SerialGames(_spec(seed=5), domain))
+
+
+_NETHACK_PROGRAM = """
+def can_start(skill, facts):
+    return skill != "merchant" or facts.shopkeeper_near
+def is_over(skill, facts, start):
+    if facts.depth != start.depth:
+        return True
+    return skill == "discoverer" and facts.hostiles_near == 0 and facts.squares_seen_here > start.squares_seen_here + 60
+"""
+_NETHACK_POLICY = """
+import random
+class PolicyOverSkills:
+    def __init__(self):
+        self.fled = 0
+    def interrupt(self, facts, skill):
+        return skill != "ascender" and self.fled < 9 and facts.hp * 2 < facts.max_hp
+    def next_skill(self, facts, finished, startable):
+        self.fled += 1
+        return random.choice(startable)
+"""
+
+
+@pytest.mark.parametrize("world", ["corridor", "nethack"])
+def test_asking_schedules_only_where_facts_change_is_asking_them_always(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if world == "nethack":
+        pytest.importorskip("nle")
+        domain = load_domain("nethack")
+        skills = SkillSet.parse(domain.skills_toml)
+        sources = ScheduleSources(_NETHACK_POLICY, _NETHACK_PROGRAM)
+        spec = _spec(domain=describe_domain(domain), options={}, skills=tuple(skills), sources=sources, episode_steps=300)
+    else:
+        domain, _ = worlds.corridor(length=7, slip=0.2, light=60)
+        spec = _spec()
+    spec = replace(spec, reward_maker=worlds.KEY_REWARDS)
+    actions, asked = len(domain.actions), Counter[bool]()
+    advance = ProgramSchedule.advance
+
+    def play(always: bool) -> list[Any]:
+        def counted(*arguments: Any) -> Any:
+            asked[always] += 1
+            return advance(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ProgramSchedule, "advance", counted)
+            if always:
+                patch.setattr(ProgramSchedule, "deciding", None)
+                patch.setattr("maestromotif.rl.pay.CountDiscount", type("Other", (), {}))
+            return _trajectory(SerialGames(spec, domain), 700, actions)
+
+    first, second = play(True), play(False)
+    assert first == second
+    assert asked[True] == 6 * 700
+    assert asked[False] < asked[True] * (0.3 if world == "nethack" else 0.9)
+    causes = Counter(cause for step in first[:-1] for cause in step[1])
+    assert causes[EndCause.OVER] > 2
+    assert causes[EndCause.CUT] > 3
+    assert sum(reward != 0 for step in first[:-1] for reward in step[0]) > 100
 
 
 def test_counters_add_up_and_causes_are_told_apart() -> None:

@@ -14,6 +14,7 @@ from maestromotif.types import RewardInput
 
 REWARDS = f"{__name__}:corridor_rewards"
 STEP_REWARDS = f"{__name__}:step_rewards"
+KEY_REWARDS = f"{__name__}:key_rewards"
 BROKEN_REWARDS = f"{__name__}:broken_rewards"
 HUGE_REWARDS = f"{__name__}:huge_rewards"
 ENDLESS_REWARDS = f"{__name__}:endless_rewards"
@@ -58,6 +59,23 @@ class _Scaled(CorridorRewards):
 
     def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
         return [self._scale * reward for reward in super().rewards(key, make_input)]
+
+
+class _KeyRewards:
+    """Something for one step in five, by reward key: no world in particular."""
+
+    def __init__(self, skills: int) -> None:
+        self._skills = skills
+
+    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
+        return [0.1 if key % 5 == skill % 5 else 0.0 for skill in range(self._skills)] if key % 2 else [0.0] * self._skills
+
+    def discount(self) -> CountDiscount:
+        return CountDiscount(7)
+
+
+def key_rewards(folder: Path, domain: Domain, skills: SkillSet) -> _KeyRewards:
+    return _KeyRewards(len(skills))
 
 
 def corridor_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:

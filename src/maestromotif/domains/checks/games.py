@@ -160,12 +160,31 @@ def _explorer_masked(domain: Domain) -> str:
         env.close()
 
 
+def _all_at_once(domain: Domain) -> str:
+    """Keys of all games are those of each game, and no fact changes where its number stays the same."""
+    meant: dict[tuple[str, int], object] = {}
+    columns: Mapping[str, int] = {}
+    for step, (env, moments, _) in enumerate(play(domain, 150, 9)):
+        if env.reward_keys() != [moment.key for moment in moments]:
+            fail(f"step {step}: reward_keys differs from reward_key of each game")
+        if env.discount_keys() != [env.discount_key(game) for game in range(GAMES)]:
+            fail(f"step {step}: discount_keys differs from discount_key of each game")
+        numbers_BF, columns = env.fact_numbers() or (np.zeros((GAMES, 0), np.int64), {})
+        for name, column in columns.items():
+            for game, moment in enumerate(moments):
+                number, value = int(numbers_BF[game, column]), getattr(moment.facts, name)
+                if meant.setdefault((name, number), value) != value:
+                    fail(f"step {step}, game {game}: fact {name!r} is {value!r} where its number is {number}; it was something else before")
+    return f"150 steps; {len(columns)} facts have numbers"
+
+
 GAME_CHECKS: Mapping[str, Check] = {
     "observations": _observations,
     "bind": _bind,
     "same seed, same game": _same_seed,
     "other seed, other game": _other_seed,
     "games are independent": _games_are_independent,
+    "all games at once": _all_at_once,
     "explorer": _explorer,
     "explorer keeps to the mask": _explorer_masked,
 }

@@ -55,6 +55,11 @@ _MOVES = (
 )
 _ARRIVALS = ("", " You reach the left end.", " You reach the right end.", " You reach the middle.")
 _LOOK, _LEFT, _RIGHT, _BUMP, _WAIT, _SLIP = range(len(_MOVES))
+# Numbers from which the facts follow, and the one behind each fact that can change, but for the message.
+_COUNTS = ("position", "steps", "left", "right", "bumps", "rested")
+_BEHIND = {"position": "position", "at_left_end": "position", "at_right_end": "position", "in_middle": "position", "steps": "steps"}
+_BEHIND |= {"left_visits": "left", "right_visits": "right", "bumps": "bumps", "rested": "rested"}
+_COLUMNS = {fact: _COUNTS.index(name) for fact, name in _BEHIND.items()}
 # Index of the "move" sign for each kind of move.
 _MOVE_SIGN = (0, 1, 2, 0, 0, 0)
 
@@ -98,7 +103,8 @@ class CorridorEnv(DomainEnv):
         self.observation = observation_spec(length).allocate(num_games)
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._seed_B = np.zeros(num_games, np.uint64)
-        self._counts = {name: np.zeros(num_games, np.int64) for name in ("position", "steps", "left", "right", "bumps", "rested")}
+        self._numbers_BF = np.zeros((num_games, len(_COUNTS)), np.int64)
+        self._counts = {name: self._numbers_BF[:, column] for column, name in enumerate(_COUNTS)}
         self._code_B = np.zeros(num_games, np.int64)
 
     def reset(self, games: Sequence[int], seeds: Sequence[int]) -> None:
@@ -166,6 +172,9 @@ class CorridorEnv(DomainEnv):
             rested,
             message(int(self._code_B[game])),
         )
+
+    def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]]:
+        return self._numbers_BF, _COLUMNS
 
     def reward_key(self, game: int) -> int:
         return int(self._code_B[game]) + 1
