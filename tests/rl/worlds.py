@@ -62,13 +62,14 @@ class _Scaled(CorridorRewards):
 
 
 class _KeyRewards:
-    """Something for one step in five, by reward key: no world in particular."""
+    """By reward key, something for one of the first five skills: no world in particular."""
 
     def __init__(self, skills: int) -> None:
         self._skills = skills
 
     def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
-        return [0.1 if key % 5 == skill % 5 else 0.0 for skill in range(self._skills)] if key % 2 else [0.0] * self._skills
+        number = key * 2654435761 >> 16
+        return [0.1 if number % 5 == skill else 0.0 for skill in range(self._skills)]
 
     def discount(self) -> CountDiscount:
         return CountDiscount(7)
