@@ -31,7 +31,7 @@ from maestromotif.programs.scenario import Scenario, read_scenario, run_scenario
 from maestromotif.programs.shape import contract_problems
 from maestromotif.programs.trial import TrialReport
 
-__all__ = ["Attempt", "Coder", "contract_problems", "opening", "request"]
+__all__ = ["Attempt", "Coder", "contract_problems", "first_requests", "opening", "request"]
 
 Trial = Callable[[str], TrialReport]
 
@@ -122,7 +122,7 @@ class Coder:
 
     def _round(self, inquiry: _Inquiry, answers: int) -> None:
         """Ask ``answers`` times at once, and try what is new; nothing new ends the rounds."""
-        seeds = [self.seed + inquiry.rounds + _CANDIDATE * number for number in range(answers)]
+        seeds = _seeds(self.seed + inquiry.rounds, answers)
         asked = inquiry.messages[-1]
         answers_by_seed = dict(map_concurrently(lambda seed: self._answer(inquiry, seed), seeds, answers))
         failures = [reply for reply in answers_by_seed.values() if isinstance(reply, ChatError)]
@@ -303,6 +303,16 @@ class Coder:
 def opening(question: Question, domain: Domain, config: ProgramConfig) -> list[Message]:
     """The conversation's beginning."""
     return [Message("system", system_text(domain, config.fuel)), Message("user", question.text)]
+
+
+def first_requests(question: Question, variables: Mapping[str, str], domain: Domain, config: ProgramConfig, seed: int) -> list[ChatRequest]:
+    """What is asked in the first round, once for each candidate."""
+    messages = opening(question, domain, config)
+    return [request(question, messages, config, own, variables) for own in _seeds(seed, config.candidates)]
+
+
+def _seeds(first: int, answers: int) -> list[int]:
+    return [first + _CANDIDATE * number for number in range(answers)]
 
 
 def request(question: Question, messages: Sequence[Message], config: ProgramConfig, seed: int, variables: Mapping[str, str]) -> ChatRequest:

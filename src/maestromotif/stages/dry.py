@@ -20,6 +20,8 @@ __all__ = ["would_ask"]
 _SHOWN = 3
 # Tokens of an answer that reasons step by step, where no earlier call tells.
 _GUESSED_ANSWER = 300
+# The same for one that explains a program and holds it.
+_GUESSED_PROGRAM = 900
 
 
 class _Curious:
@@ -75,10 +77,7 @@ def would_ask(project: Project, stage_id: str) -> Iterator[str]:
     """
     skills = len(project.skills)
     if stage_id == "program":
-        rounds = project.config.program.rounds
-        what = f"{skills} skill programs and 1 training policy: {skills + 1} questions"
-        yield f"{what} to {_who(project, 'coder')}, at most {rounds} times each"
-        yield from _show(_first_question(lambda chat, out: _write_programs(project, chat, out)))
+        yield from _programs(project)
         return
     config = project.config.annotate
     if config.annotator == "judge":
@@ -90,6 +89,58 @@ def would_ask(project: Project, stage_id: str) -> Iterator[str]:
         yield f"the annotator {config.annotator!r} compares {config.pairs:,} pairs for each of {skills} skills"
     first = SkillSet(project.skills.skills[:1])
     yield from _show(_first_question(lambda chat, out: _annotate(project, chat, out, first)))
+
+
+def _programs(project: Project) -> Iterator[str]:
+    """How often the coder would be asked, what that would cost, and the first question about each program in full."""
+    from maestromotif.programs.coder import first_requests
+    from maestromotif.programs.write import questions
+
+    config, coder = project.config.program, project.config.coder
+    chat, store = project.coder().id, CallStore(project.calls)
+    asked = [first_requests(*one, project.domain, config, project.seed) for one in questions(project.domain, project.skills)]
+    programs, first = len(asked), [request for requests in asked for request in requests]
+    kept = sum(store.get(Call(chat, request)) is not None for request in first)
+    each = f"{len(project.skills)} skill programs and 1 training policy: {len(first)} questions to {_who(project, 'coder')}"
+    yield f"{each}, and at most {config.rounds - 1} repairs of each program"
+    if kept:
+        yield f"{kept:,} of them are answered in the store already"
+    if coder.kind != "recorded":
+        extra = config.scenarios + config.assess
+        # A question, and its cases and verdict, which are about as long.
+        question = sum(map(estimated_tokens, first)) / len(first)
+        answer, how = _mean_answer(project, chat)
+        sure = len(first) - kept + programs * extra
+        yield f"{sure:,} calls if every program is good at once: about {_price(project, sure * question, sure * answer)} ({how})"
+        repairs = programs * (config.rounds - 1)
+        most = sure + repairs
+        # Before the second repair two answers were given, with what was found in them, which is shorter.
+        repeated = programs * sum(range(config.rounds)) * 2 * config.max_tokens
+        yield f"{most:,} calls at most: no more than {_price(project, most * question + repeated, most * config.max_tokens)}"
+    for number, requests in enumerate(asked):
+        yield ""
+        yield from _show(requests[0], whole=not number)
+
+
+def _mean_answer(project: Project, chat: str) -> tuple[float, str]:
+    """Tokens of an answer of the coder, and how that is known."""
+    earlier = [
+        entry
+        for entry in Ledger(project.calls / LEDGER_FILE).entries()
+        if (entry.table, entry.model) == ("coder", chat) and _was_answered(entry)
+    ]
+    if earlier:
+        return sum(entry.completion_tokens for entry in earlier) / len(earlier), f"answers as the mean of {len(earlier):,} earlier calls"
+    guess = min(_GUESSED_PROGRAM, project.config.program.max_tokens)
+    return guess, f"characters / {CHARACTERS_PER_TOKEN}; answers are guessed at {guess} tokens each"
+
+
+def _price(project: Project, prompt: float, completion: float) -> str:
+    model = project.config.coder
+    text = f"{prompt:,.0f} tokens of questions and {completion:,.0f} of answers"
+    if model.price_per_million_prompt or model.price_per_million_completion:
+        text += f", {model.budget.cost(prompt, completion):,.2f} at the prices of maestro.toml"
+    return text
 
 
 def _comparisons(project: Project) -> Iterator[str]:
@@ -123,7 +174,11 @@ def _comparisons(project: Project) -> Iterator[str]:
 
 
 def _counts(entry: Entry, project: Project) -> bool:
-    return not entry.cached and entry.outcome != "failed" and entry.purpose.startswith(f"{project.domain.id}/compare/")
+    return _was_answered(entry) and entry.purpose.startswith(f"{project.domain.id}/compare/")
+
+
+def _was_answered(entry: Entry) -> bool:
+    return not entry.cached and entry.outcome != "failed"
 
 
 def _first_question(ask: Callable[[_Curious, Path], None]) -> ChatRequest | None:
@@ -135,12 +190,6 @@ def _first_question(ask: Callable[[_Curious, Path], None]) -> ChatRequest | None
             if chat.first is None:
                 raise
     return chat.first
-
-
-def _write_programs(project: Project, chat: _Curious, out: Path) -> None:
-    from maestromotif.programs import write_programs
-
-    write_programs(project.domain, project.skills, chat, project.config.program, out, project.seed)
 
 
 def _annotate(project: Project, chat: ChatModel, out: Path, skills: SkillSet) -> None:
@@ -159,9 +208,10 @@ def _who(project: Project, role: str) -> str:
     return "the answers that ship with the package" if config.kind == "recorded" else f"{config.model} at {config.base_url}"
 
 
-def _show(request: ChatRequest | None) -> Iterator[str]:
+def _show(request: ChatRequest | None, whole: bool = True) -> Iterator[str]:
+    """A request in full; or without the system's message, which was shown before."""
     if request is None:
         return
     yield f"{request.name} (temperature {request.temperature:g}, at most {request.max_tokens:,} tokens):"
-    for message in request.messages:
+    for message in request.messages if whole else request.messages[1:]:
         yield f"\n--- {message.role} ---\n{message.content}"
