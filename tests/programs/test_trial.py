@@ -142,3 +142,11 @@ def test_the_training_policy_must_call_every_skill_and_not_thrash() -> None:
 def test_no_key_reaches_the_process_of_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAESTROMOTIF_API_KEY", "k")
     assert _task(ENDS).verdict == "good"
+
+
+def test_the_order_of_a_set_is_the_same_in_every_process() -> None:
+    """Python hashes texts anew in each process; a policy that picks from a set would do something else in each."""
+    picker = "class PolicyOverSkills:\n    def next_skill(self, facts, finished, startable):\n        return list(set(startable))[0]\n"
+    config = CONFIG.model_copy(update={"episodes": 1, "practice_ticks": 10})
+    trials = [run_trial(DOMAIN, SKILLS, None, picker, kind="training", config=config) for _ in range(5)]
+    assert len({tuple(trial.calls.items()) for trial in trials}) == 1

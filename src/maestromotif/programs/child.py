@@ -16,6 +16,7 @@ from maestromotif.programs.sandbox import scrubbed_environment
 __all__ = ["run_job"]
 
 _STARTUP_SECONDS = 60.0  # imports of the domain, not counted as the program's time
+_HASHES = "PYTHONHASHSEED"
 _ENTRY = "import importlib, sys; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2]).main()"
 
 
@@ -32,14 +33,16 @@ def run_job(module: str, job: Mapping[str, Any], seconds: float, what: str, file
     """
     root = str(Path(__file__).resolve().parents[2])
     late = f"did not {what} within {seconds:g} s"
+    # As -I does, nothing is taken from the folder, the user's packages or Python's variables, but for one: how texts hash.
+    environment = {name: value for name, value in scrubbed_environment().items() if not name.startswith("PYTHON") or name == _HASHES}
     with tempfile.TemporaryDirectory(prefix="maestromotif-trial-") as folder:
         try:
             child = subprocess.run(
-                [sys.executable, "-I", "-c", _ENTRY, root, module],
+                [sys.executable, "-P", "-s", "-c", _ENTRY, root, module],
                 input=json.dumps(job).encode(),
                 capture_output=True,
                 timeout=seconds + _STARTUP_SECONDS,
-                env=scrubbed_environment(),
+                env=environment,
                 cwd=folder,
                 check=False,
             )

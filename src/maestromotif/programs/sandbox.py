@@ -48,9 +48,12 @@ def secret_names(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def scrubbed_environment() -> dict[str, str]:
-    """This process's environment without secrets: what a process that runs programs is to be spawned with."""
+    """This process's environment without secrets: what a process that runs programs is to be spawned with.
+
+    Texts hash alike in all of them, so that a program that goes through a set does so in the same order wherever it runs.
+    """
     secrets = set(secret_names())
-    return {name: value for name, value in os.environ.items() if name not in secrets}
+    return {**{name: value for name, value in os.environ.items() if name not in secrets}, "PYTHONHASHSEED": "0"}
 
 
 class Program:

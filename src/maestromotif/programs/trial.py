@@ -159,6 +159,8 @@ def _doubts(report: TrialReport, skills: tuple[str, ...], contract: Mapping[str,
             elif called >= 10 and not ends.get("OVER") and ends.get("TIMED_OUT"):
                 never = "" if contract["over"].get(skill, True) else f" nor for any of {contract['moments']} other facts"
                 doubts.append(f"is_over of {skill} was never True in {called} simulated calls{never}; only the time limit ended them")
+            elif not ends.get("OVER") and not contract["over"].get(skill, True):
+                doubts.append(f"is_over of {skill} was never True for any of {contract['moments']} facts; only the time limit ends a call")
             elif called >= 10 and report.over_at_start[skill] > called / 2:
                 doubts.append(f"{skill} was over in the very state in which it began in {report.over_at_start[skill]} of {called} calls")
     else:
