@@ -192,6 +192,7 @@ def evaluate_task(
     *,
     description: str = "",
     episodes: int | None = None,
+    repaired: bool = False,
 ) -> dict[str, Any]:
     """Play a task's program under every driving policy: full episodes, zero-shot.
 
@@ -207,6 +208,7 @@ def evaluate_task(
         program: source of the task's policy over skills.
         description: of a free task, for the summary.
         episodes: in place of the configuration's ``task_episodes``.
+        repaired: the program was mended by what real episodes showed, which the summary tells.
 
     Raises:
         ArtifactError: programs or weights are missing or damaged.
@@ -238,6 +240,7 @@ def evaluate_task(
         "max_steps": max_steps,
         "description": known.description if known else description,
         "free": known is None,
+        "repaired": repaired,
         "judged_by": "criteria of the domain" if known else CLAIM,
         "own_limit": own_limit,
         "cut": own_limit is not None and max_steps < own_limit,

@@ -9,7 +9,7 @@ from pathlib import Path
 from maestromotif.domains.contract import Domain
 from maestromotif.llm.prompts import Prompt
 from maestromotif.programs.requests import Question, task_question
-from maestromotif.programs.story import ChainFailure, Story, chain_failures, facts_read, trace, typical
+from maestromotif.programs.story import ChainFailure, Story, chain_failures, facts_named, trace, typical
 from maestromotif.skills import SkillSet
 
 __all__ = ["Reality", "reality_question"]
@@ -39,7 +39,7 @@ class Reality:
     @classmethod
     def seen(cls, domain: Domain, program: str, skill_program: str, stories: Sequence[Story], free: bool) -> Reality:
         """Find the failures; facts that the program reads are told first, then those that the skills' program reads."""
-        names = facts_read([spec.name for spec in domain.fact_specs if spec.name != _clock(domain)], program, skill_program)
+        names = facts_named([spec.name for spec in domain.fact_specs if spec.name != _clock(domain)], program, skill_program)
         return cls(program, tuple(stories), tuple(chain_failures(stories, names)), free)
 
     @property

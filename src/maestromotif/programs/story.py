@@ -9,15 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from statistics import median_low
 from typing import Any
 
 from maestromotif.types import EndCause
 
-__all__ = ["HOW", "ChainFailure", "Story", "StoryCall", "cause_name", "chain", "chain_failures", "facts_read", "trace", "typical"]
+__all__ = ["HOW", "ChainFailure", "Story", "StoryCall", "cause_name", "chain", "chain_failures", "facts_named", "trace", "typical"]
 
-_GROUPS = 12  # of equal calls in a row, before the middle of a chain is left out
+_GROUPS = 10  # parts of a chain, before its middle is left out
 _CHANGES = 8  # facts shown per line of a trace
 _TRACE_LINES = 30
 _FACTS = 12  # facts told of a kind of failure
@@ -100,13 +99,32 @@ def cause_name(cause: EndCause) -> str:
 
 
 def chain(story: Story) -> str:
-    """The skills in the order in which they were called: ``discoverer x3 > descender > ...``."""
-    groups = [(skill, len(list(calls))) for skill, calls in groupby(story.calls, key=lambda call: call.skill)]
-    parts = [skill if count == 1 else f"{skill} x{count}" for skill, count in groups]
+    """The skills in the order in which they were called, repetitions together: ``discoverer x3 > (descender > discoverer) x2 > ...``."""
+    parts = _folded([call.skill for call in story.calls])
     if len(parts) > _GROUPS:
         half = _GROUPS // 2
         parts = [*parts[:half], f"... {len(parts) - 2 * half} more ...", *parts[-half:]]
     return " > ".join(parts) or "no skill was called"
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    """Runs of one name, or of two or three in turn, as one part each."""
+    parts: list[str] = []
+    place = 0
+    while place < len(names):
+        width, times = 1, 1
+        for period in (1, 2, 3):
+            unit = names[place : place + period]
+            count = 1
+            while names[place + count * period : place + (count + 1) * period] == unit:
+                count += 1
+            if count > 1 and count * period > width * times:
+                width, times = period, count
+        unit = names[place : place + width]
+        text = " > ".join(unit)
+        parts.append(text if times == 1 else f"{text} x{times}" if width == 1 else f"({text}) x{times}")
+        place += width * times
+    return parts
 
 
 def typical(stories: Sequence[Story]) -> Story | None:
@@ -135,7 +153,7 @@ def trace(story: Story, clock: str = "") -> tuple[str, ...]:
     return (*lines, f"end after {story.steps} steps: {end}; {'accomplished' if story.success else 'not accomplished'}")
 
 
-def facts_read(names: Sequence[str], *sources: str) -> tuple[str, ...]:
+def facts_named(names: Sequence[str], *sources: str) -> tuple[str, ...]:
     """The facts that programs read, those of the first program first; all facts where they read none."""
     found = dict.fromkeys(name for source in sources for name in re.findall(r"\.([a-z]\w*)", source))
     return tuple(name for name in found if name in names) or tuple(names)

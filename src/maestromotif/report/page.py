@@ -70,7 +70,7 @@ def render_page(sources: ReportSources, config: ReportConfig) -> str:
         "slots": slots,
         "policies": POLICIES,
         "causes": CAUSES,
-        "tasks_asked": [(row.task, row.description) for row in results.tasks],
+        "tasks_asked": list({row.task: (row.task, row.description) for row in results.tasks}.values()),
         "results": results,
         "steps_trained": tolerate(notes, "skills.json", lambda: _steps_trained(results)) or 0,
         "rewards": rewards,
@@ -222,4 +222,5 @@ def _commands(sources: ReportSources, results: Results) -> list[str]:
         f"# with this project's maestro.toml and skills.toml in the folder {project}:",
         f"maestromotif run {project}",
     ]
-    return lines + [f"maestromotif solve {project} {shlex.quote(row.description)}" for row in results.tasks if row.free]
+    asked = [row for row in results.tasks if row.free or row.repaired]
+    return lines + [f"maestromotif solve {project} {shlex.quote(row.description)}{' --repair' * row.repaired}" for row in asked]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,14 @@ class ProgramPart:
 
 
 def gather_programs(sources: ReportSources, max_chars: int, notes: Notes) -> list[ProgramPart]:
-    """The skills' programs, the training policy, then the tasks' programs; empty where there is none.
+    """The skills' programs, the training policy, the tasks' programs, then those that were repaired; empty where there is none.
 
     Args:
         max_chars: longest message of a transcript; 0 leaves transcripts out.
     """
     parts = []
-    for folder in (sources.programs, *_task_folders(sources)):
+    repaired = sorted((sources.root / "artifacts" / "repaired").glob("[!.]*/repair.json"))
+    for folder in (sources.programs, *_task_folders(sources), *(path.parent for path in repaired)):
         document = read_json_file(folder / "trials.json", notes) or {}
         trials = document.get("programs")
         trials = {name: trial for name, trial in trials.items() if isinstance(trial, dict)} if isinstance(trials, dict) else {}
@@ -66,8 +67,22 @@ def gather_programs(sources: ReportSources, max_chars: int, notes: Notes) -> lis
                 continue
             own = {name: trial for name, trial in trials.items() if _belongs(name, path, sources)}
             asked = [line for line in lines if _belongs(_subject_of(line), path, sources)]
-            parts.append(_part(path, source, sources, own, list(_exchanges(asked, max_chars)), document.get("warnings")))
+            part = _part(path, source, sources, own, list(_exchanges(asked, max_chars)), document.get("warnings"))
+            repair = read_json_file(folder / "repair.json", notes)
+            parts.append(part if repair is None else replace(part, title=_repair_title(repair)))
     return parts
+
+
+def _repair_title(document: Mapping[str, Any]) -> str:
+    """How the repair of a program by real episodes went, in one line."""
+    told = []
+    for entry in document.get("rounds", ()):
+        found, text = entry.get("held_out"), f"round {entry['round']}: {entry['outcome']}"
+        if found:
+            old, new = (f"{found[name]['successes']} of {found[name]['trials']}" for name in ("old", "new"))
+            text += f" (fresh episodes: old {old}, new {new}, p = {found['p_value']:.3g})"
+        told.append(text)
+    return f"After repair, judged by {document['judged_by']}: {'; '.join(told)}"
 
 
 def _task_folders(sources: ReportSources) -> list[Path]:

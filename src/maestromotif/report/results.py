@@ -66,11 +66,17 @@ class SkillRow:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task: scores and p values by criterion and driving policy. ``details`` is the whole summary of each policy."""
+    """One task: scores and p values by criterion and driving policy. ``details`` is the whole summary of each policy.
+
+    Attributes:
+        free: success is the program's own claim.
+        repaired: the program was mended by what real episodes showed, so this is not zero-shot.
+    """
 
     task: str
     description: str
     free: bool
+    repaired: bool
     episodes: int
     max_steps: int
     own_limit: int | None
@@ -120,15 +126,15 @@ def gather_results(sources: ReportSources, notes: Notes) -> Results:
 
 
 def _tasks(sources: ReportSources, notes: Notes) -> list[TaskRow]:
-    """The domain's own tasks in their order, then the person's own by name; of two evaluations of a task, the larger one."""
-    rows: dict[str, TaskRow] = {}
+    """The domain's own tasks in their order, then the person's own by name; of two evaluations of a program, the larger one."""
+    rows: dict[tuple[str, bool], TaskRow] = {}
     for path in sorted([*(sources.evaluation / "tasks").glob("*.json"), *sources.solved.glob("*/tasks/*.json")]):
         document = read_json_file(path, notes)
         row = None if document is None else tolerate(notes, path.name, partial(_task_row, document))
-        if row is not None and (row.task not in rows or rows[row.task].episodes < row.episodes):
-            rows[row.task] = row
+        if row is not None and ((row.task, row.repaired) not in rows or rows[row.task, row.repaired].episodes < row.episodes):
+            rows[row.task, row.repaired] = row
     known = list(sources.domain.tasks)
-    return sorted(rows.values(), key=lambda row: (known.index(row.task) if row.task in known else len(known), row.task))
+    return sorted(rows.values(), key=lambda row: (known.index(row.task) if row.task in known else len(known), row.task, row.repaired))
 
 
 def _skill_rows(summary: Mapping[str, Any], ids: tuple[str, ...]) -> list[SkillRow]:
@@ -163,6 +169,7 @@ def _task_row(document: Mapping[str, Any]) -> TaskRow:
         str(document["task"]),
         str(document["description"]),
         bool(document["free"]),
+        bool(document.get("repaired", False)),
         int(document["episodes"]),
         int(document["max_steps"]),
         document["own_limit"],

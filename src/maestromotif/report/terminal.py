@@ -34,7 +34,8 @@ def summary_table(sources: ReportSources, task: str = "") -> Table | None:
         pad_edge=False,
         header_style="dim",
     )
-    table.add_column("", no_wrap=True)
+    # Names give way to the numbers on a narrow terminal.
+    table.add_column("", overflow="fold")
     for policy in POLICIES:
         table.add_column(policy, justify="right", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
@@ -54,7 +55,10 @@ def _add_tasks(table: Table, results: Results) -> None:
     for task in results.tasks:
         for criterion, scores in task.scores.items():
             p_value = task.p_values.get(criterion, {}).get("untrained")
-            name = f"{task.task} [dim]claimed[/dim]" if task.free else task.task if criterion == "landmark" else f"  [dim]{criterion}[/dim]"
+            notes = [*(["own claim"] if task.free else []), *(["repaired"] if task.repaired else [])]
+            name = f"{task.task} [dim]({', '.join(notes)})[/dim]" if notes else task.task
+            if criterion not in ("landmark", "its own claim"):
+                name = f"  [dim]{criterion}[/dim]"
             table.add_row(name, *(_score(scores.get(policy)) for policy in POLICIES), _p(p_value))
 
 

@@ -191,7 +191,8 @@ def _solve(task: str, text: str, episodes: int, work: Work) -> Mapping[str, Any]
 
     project = work.project
     setting = evaluation_setting(project)
-    evaluate_task(setting, task, program_in_use(project, task), work.out, work.progress, description=text, episodes=episodes)
+    how: dict[str, Any] = {"description": text, "episodes": episodes, "repaired": repaired(project, task)}
+    evaluate_task(setting, task, program_in_use(project, task), work.out, work.progress, **how)
     return {}
 
 
@@ -309,7 +310,8 @@ def evaluation_stages(project: Project) -> list[Stage]:
 def report_stage(project: Project) -> Stage:
     """The page, from whatever there is."""
     made = (*training_stages(project), *evaluation_stages(project), *solved_stages(project), *requested_stages(project))
-    parents = tuple(stage.id for stage in made)
+    repairs = (f"repair:{folder.name}" for folder in sorted((project.artifacts / "repaired").glob("[!.]*")) if Card.read(folder))
+    parents = (*(stage.id for stage in made), *(repair for repair in repairs if not repair.endswith(".part")))
     return Stage("report", "writes the page", parents, _report_inputs, _report)
 
 

@@ -1,0 +1,138 @@
+"""``explain``: a task's program, what its trials showed, and what it will do in plain English."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from maestromotif.cli.code import console, plain, program_block
+from maestromotif.cli.common import ProjectArgument, SetOption, error_line, open_project, run_stages
+from maestromotif.cli.results import CLAIM_NOTE, shown_path
+from maestromotif.errors import ChatError
+
+if TYPE_CHECKING:
+    from maestromotif.programs.story import Story
+    from maestromotif.project import Project
+
+__all__ = ["register"]
+
+_DERIVED = "simulated episodes and the program's own text; configure a model in [coder] for a summary in words"
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """Sentences, and who or what they come from."""
+
+    lines: list[str]
+    source: str
+
+
+def explain(
+    folder: ProjectArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task in English, or the id of one of the domain's tasks.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Summarise without a language model even if one is configured.")] = False,
+    settings: SetOption = None,
+) -> None:
+    """Show a task's program, what its trials showed, and what it will do.
+
+    In plain English: in which order it calls the skills, where it spends its calls, when it stops, what goes wrong. A language model
+    says it where [coder] names one; otherwise it is read off simulated episodes. The program is written first if there is none yet;
+    nothing has to be trained for this.
+    """
+    from maestromotif.programs.rehearse import rehearse
+    from maestromotif.stages.catalogue import ancestors, named_task, task_stage
+    from maestromotif.stages.repair import program_in_use, repaired
+
+    project = open_project(folder, settings)
+    name, text = named_task(project, task)
+    stage = task_stage(project, name, text)
+    # Nothing but the document may stand on standard output.
+    with contextlib.redirect_stdout(io.StringIO()) if as_json else contextlib.nullcontext():
+        run_stages(project, [stage], ancestors(project, stage))
+    path = program_in_use(project, name)
+    source = path.read_text(encoding="utf-8")
+    skill_program = (project.folder("program") / "skills.py").read_text(encoding="utf-8")
+    known = name if name in project.domain.tasks else None
+    how: dict[str, Any] = {"config": project.config.program, "seed": project.seed, "task_id": known, "file": path.name}
+    stories = rehearse(project.domain, project.skills, skill_program, source, **how)
+    trials = json.loads((path.parent / "trials.json").read_text(encoding="utf-8"))["programs"].get(path.name, {})
+    summary = _summary(project, name, text, source, stories, offline)
+    if as_json:
+        from maestromotif.programs.explain import as_json as counts
+
+        document = {
+            "task": name,
+            "text": text,
+            "free": known is None,
+            "judged_by": "criteria of the domain" if known else "the program's own claim",
+            "program": str(path),
+            "repaired": repaired(project, name),
+            "source": source,
+            "trial": trials,
+            "simulated": counts(stories),
+            "summary": {"text": "\n".join(summary.lines), "by": summary.source},
+        }
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    screen = console()
+    version = "repaired" if repaired(project, name) else f"written by {plain(str(trials.get('model') or 'hand'))}"
+    screen.print(Text(f"\n{text}", "bold"))
+    screen.print(Text(f"{shown_path(path)} ({version}{', edited by hand' if trials.get('edited') else ''})", "dim"))
+    screen.print(program_block(source))
+    screen.print(Text("\nIn simulation", "bold"))
+    screen.print(Padding(_trial(trials), (0, 0, 0, 2), expand=False))
+    screen.print(Text("\nWhat it will do", "bold"))
+    for line in summary.lines:
+        screen.print(Padding(Text(plain(line)), (0, 0, 0, 2), expand=False))
+    screen.print(Padding(Text(f"From {summary.source}.", "dim"), (0, 0, 0, 2), expand=False))
+    if known is None:
+        screen.print(Text(f"\n{CLAIM_NOTE.splitlines()[0]}", "yellow"))
+
+
+def _summary(project: Project, task: str, text: str, source: str, stories: list[Story], offline: bool) -> _Summary:
+    from maestromotif.programs.explain import explain as ask
+    from maestromotif.programs.explain import observed
+
+    if not offline and project.config.coder.kind != "recorded":
+        try:
+            said, model = ask(project.domain, project.skills, task, text, source, stories, project.coder())
+            return _Summary(said.splitlines(), model or "the coder")
+        except ChatError as error:
+            error_line(f"{error.problem}; what follows is read off simulated episodes", "warning: ")
+    return _Summary(observed(project.domain, project.skills, source, stories), _DERIVED)
+
+
+def _trial(trial: Mapping[str, Any]) -> RenderableType:
+    """What the trial counted, a line for each thing."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("verdict", plain(str(trial.get("verdict", "not tried"))))
+    for label, values in (("error", trial.get("fatal")), ("doubt", trial.get("weak"))):
+        for text in values or ():
+            table.add_row(label, plain(str(text)))
+    if not trial.get("episodes"):
+        return table
+    table.add_row("episodes", f"{trial['episodes']}, {trial['mean_steps']:,.0f} steps on average, {trial['died']:.0%} died")
+    for criterion, rate in trial.get("success", {}).items():
+        table.add_row(f"success ({criterion})", f"{rate:.0%}")
+    false = f", {trial['false_claims']:.0%} wrongly" if trial.get("success") else ""
+    table.add_row("says it is done", f"in {trial['claimed']:.0%} of the episodes{false}")
+    table.add_row("calls", ", ".join(f"{skill} {count:,}" for skill, count in trial.get("calls", {}).items()))
+    table.add_row("steps per call", f"{trial['steps_per_call']:.0f}")
+    return table
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog='Example: maestromotif explain my-dungeon "Go down to the fourth level, then come back up."')(explain)
