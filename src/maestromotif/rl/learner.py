@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch.nn.utils import clip_grad_norm_
 from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.distributed import Ranks
+from maestromotif.rl.graphs import GraphedStep
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.precision import wants_bfloat16
 from maestromotif.rl.returns import advantages, moments, standardise, vtrace
@@ -24,6 +26,7 @@ from maestromotif.types import EndCause
 __all__ = ["Learner", "Rollout", "ppo_losses"]
 
 _log = logging.getLogger(__name__)
+_BATCH = ("skill", "action", "log_prob", "keep", "value", "advantage", "target")
 Sequence = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -101,17 +104,26 @@ class Learner:
 
     def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator, ranks: Ranks | None = None) -> None:
         self.policy, self.config, self._generator, self._ranks = policy, config, generator, ranks or Ranks()
-        fused = policy.device.type in ("cpu", "cuda")
+        kind = policy.device.type
         # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one.
         named = dict(policy.named_parameters())
         skips = [parameter for name, parameter in named.items() if name.startswith("skips.")]
         others = [parameter for name, parameter in named.items() if not name.startswith("skips.")]
         self._rates = [config.learning_rate, config.learning_rate * config.skip_rate]
-        groups = [{"params": others, "lr": self._rates[0]}, {"params": skips, "lr": self._rates[1]}]
-        self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=fused)
+        # On a GPU the rate is a tensor, so that a recorded step reads the present one.
+        rates = [torch.tensor(rate, device=policy.device) if kind == "cuda" else rate for rate in self._rates]
+        groups = [{"params": others, "lr": rates[0]}, {"params": skips, "lr": rates[1]}]
+        self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=kind in ("cpu", "cuda"), capturable=kind == "cuda")
+        # The fused optimiser leaves the weights alone where this is 1; so nobody waits for the GPU to tell whether a gradient is a number.
+        self._unsound = torch.zeros((), device=policy.device)
+        if kind == "cuda":
+            self.optimiser.found_inf = self._unsound  # type: ignore[attr-defined]
         self._padded = [(policy.get_parameter(name), size) for name, size in policy.padded()]
         self._sequence: Sequence = _Compiled(policy) if config.compile else policy.sequence
-        self._autocast = torch.autocast(policy.device.type, torch.bfloat16, enabled=wants_bfloat16(config, policy.device))
+        self._autocast = torch.autocast(kind, torch.bfloat16, enabled=wants_bfloat16(config, policy.device))
+        # Where every skill has weights of its own, how many rows are whose is asked of the GPU in every step.
+        recordable = config.conditioning in ("onehot", "film") and not config.compile and self._ranks.count == 1
+        self._graphed = GraphedStep(self._gradient_step) if kind == "cuda" and recordable else None
 
     def update(self, rollout: Rollout, progress: float, age: int = 0) -> dict[str, float]:
         """Learn from one rollout.
@@ -125,8 +137,7 @@ class Learner:
         """
         config, device = self.config, self.policy.device
         if config.decay == "linear":
-            for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-                group["lr"] = rate * max(0.02, 1 - progress)
+            self._set_rates(max(0.02, 1 - progress))
         data = {name: getattr(rollout, name).to(device, non_blocking=True) for name in ("skill", "action", "log_prob", "keep")}
         batch = {name: _chunks(tensor, config.chunk) for name, tensor in data.items()}
         observation = {name: _chunks(tensor.to(device, non_blocking=True), config.chunk) for name, tensor in rollout.observation.items()}
@@ -138,18 +149,27 @@ class Learner:
         batch["value"] = _chunks(self._normalise(value.to(device), data["skill"]), config.chunk)
         batch["advantage"] = _chunks(advantage.to(device), config.chunk)
         batch["target"] = _chunks(self._normalise(target.to(device), data["skill"]), config.chunk)
+        inputs = {**batch, **{f"observation/{name}": tensor for name, tensor in observation.items()}, "memory": memory}
+        step = partial(self._gradient_step, inputs) if self._graphed is None else self._graphed
+        if self._graphed is not None:
+            self._graphed.bind(inputs)
         sums: dict[str, Tensor] = {}
         count = 0
         for _ in range(config.epochs):
             order = torch.randperm(len(memory), generator=self._generator).to(device)
             for part in torch.split(order, config.minibatch // config.chunk):
-                chosen = {name: tensor.index_select(0, part) for name, tensor in batch.items()}
-                found = self._gradient_step(chosen, self._rows(observation, part), memory.index_select(0, part))
-                for name, loss in found.items():
-                    sums[name] = sums[name] + loss if name in sums else loss
+                for name, loss in step(part).items():
+                    sums[name] = sums[name] + loss if name in sums else loss.clone()
                 count += 1
         means = self._ranks.total(np.array([float(total) for total in sums.values()])) / (count * self._ranks.count)
         return {**dict(zip(sums, means.tolist(), strict=True)), "explained_variance": explained}
+
+    def _set_rates(self, factor: float) -> None:
+        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor
 
     def _rows(self, observation: Mapping[str, Tensor], part: Tensor) -> dict[str, Tensor]:
         return {name: tensor.index_select(0, part).view(len(part), self.config.chunk, -1) for name, tensor in observation.items()}
@@ -175,9 +195,12 @@ class Learner:
         shape = rollout.value.shape
         return torch.cat(values).cpu().view(shape), torch.cat(ratios).cpu().view(shape)
 
-    def _gradient_step(self, batch: Mapping[str, Tensor], observation: Mapping[str, Tensor], memory: Tensor) -> dict[str, Tensor]:
+    def _gradient_step(self, inputs: Mapping[str, Tensor], part: Tensor) -> dict[str, Tensor]:
+        """Learn from the chunks ``part`` (int64 ``[N]``) of a rollout's tensors, whose rows are chunks."""
         config, policy = self.config, self.policy
-        logits, value = self._forward(observation, batch["skill"], memory, batch["keep"])
+        observation = self._rows({name: inputs[f"observation/{name}"] for name in policy.spec.layout()}, part)
+        batch = {name: inputs[name].index_select(0, part) for name in _BATCH}
+        logits, value = self._forward(observation, batch["skill"], inputs["memory"].index_select(0, part), batch["keep"])
         flat = {name: tensor.reshape(-1) for name, tensor in batch.items()}
         mask = observation[ACTION_MASK].reshape(len(logits), -1)
         losses = ppo_losses(
@@ -201,7 +224,10 @@ class Learner:
         self._ranks.average([parameter.grad for parameter in policy.parameters() if parameter.grad is not None])
         norm = clip_grad_norm_(policy.parameters(), config.gradient_clip)
         # A gradient that is not a number must not reach the weights; the caller sees it in the result and stops.
-        if math.isfinite(float(norm)):
+        if policy.device.type == "cuda":
+            self._unsound.copy_(norm.isfinite().logical_not())
+            self.optimiser.step()
+        elif math.isfinite(float(norm)):
             self.optimiser.step()
         return {**{name: loss.detach() for name, loss in losses.items()}, "loss": total.detach(), "gradient_norm": norm}
 

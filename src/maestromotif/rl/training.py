@@ -297,7 +297,7 @@ class Training:
             "update": self.counters.update,
             "steps": self.counters.steps,
             **losses,
-            "learning_rate": self.learner.optimiser.param_groups[0]["lr"],
+            "learning_rate": float(self.learner.optimiser.param_groups[0]["lr"]),
             "episodes": int(counts["games"][0]),
             "episode_steps": float(counts["games"][1] / counts["games"][0]) if counts["games"][0] else None,
             "switch_rate": float(counts["games"][4]) / played,
