@@ -22,6 +22,9 @@ from maestromotif.llm.chat import ChatReply, ChatRequest
 __all__ = ["Answer", "ChatServer", "LoadServer", "ScriptedChat", "completion"]
 
 
+_PAUSE = 0.02  # seconds between the bytes of an endless answer
+
+
 class ScriptedChat:
     """A ``ChatModel`` that answers by a function of the call's number and the request, and keeps all requests."""
 
@@ -41,12 +44,13 @@ class ScriptedChat:
 
 @dataclass
 class Answer:
-    """What the server does with one request."""
+    """What the server does with one request; with ``endless``, blanks follow the body until the client goes away."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    endless: bool = False
 
 
 def completion(text: str, finish_reason: str = "stop") -> Answer:
@@ -81,9 +85,13 @@ class ChatServer:
                     self.send_response(answer.status)
                     for name, value in answer.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(answer.body)))
+                    # A body without a length ends with its connection.
+                    self.send_header(*(("Connection", "close") if answer.endless else ("Content-Length", str(len(answer.body)))))
                     self.end_headers()
                     self.wfile.write(answer.body)
+                    while answer.endless:
+                        self.wfile.write(b" ")
+                        time.sleep(_PAUSE)
                 except OSError:
                     pass  # the client has given up
 
