@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from maestromotif.errors import ProgramError
-from maestromotif.programs.vocabulary import BUILTINS, CONTRACT, GUARDED_METHODS, HINTS, MODULES, SAFE_ATTRIBUTES, real_attributes
+from maestromotif.programs.vocabulary import BUILTINS, CONTRACT, GUARDED_METHODS, HINTS, MODULES, SAFE_ATTRIBUTES, TYPES, real_attributes
 
 __all__ = ["MAX_DEPTH", "MAX_SOURCE", "bound_names", "check_source", "parse_checked"]
 
@@ -63,8 +63,9 @@ def check_source(source: str, names: Collection[str] = (), filename: str = "<pro
 
 
 def parse_checked(source: str, names: Collection[str] = (), filename: str = "<program>") -> ast.Module:
-    """As ``check_source``, returning the syntax tree."""
+    """As ``check_source``, returning the syntax tree without its type aliases."""
     tree = _parse(source, filename)
+    _drop_type_aliases(tree)
     checker = _Checker(tree, frozenset(names))
     problems = sorted(set(checker.problems()))
     if problems:
@@ -135,6 +136,23 @@ def _annotations(tree: ast.AST) -> Iterator[ast.AST]:
                 yield root
 
 
+def _drop_type_aliases(tree: ast.Module) -> None:
+    """``Place = tuple[str, int]`` at the top level only serves annotations, which are dropped before anything runs."""
+    bound = set(bound_names(tree))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "typing"]
+    types = (TYPES - bound) | {alias.asname or alias.name for node in imports for alias in node.names}
+
+    def is_type(node: ast.AST) -> bool:
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.value, ast.Name) and node.value.id in types
+        union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+        return union and any(is_type(side) or (isinstance(side, ast.Name) and side.id in TYPES - bound) for side in (node.left, node.right))
+
+    for number, node in enumerate(tree.body):
+        if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets) and is_type(node.value):
+            tree.body[number] = ast.copy_location(ast.Pass(), node)
+
+
 class _Checker:
     def __init__(self, tree: ast.Module, names: frozenset[str]) -> None:
         self.tree = tree
@@ -142,7 +160,8 @@ class _Checker:
         self.bound = set(bound_names(tree))
         self.classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         self.own = set(_own_attributes(tree))
-        self.attributes = real_attributes(names) | self.own
+        self.real = real_attributes(names)
+        self.attributes = self.real | self.own
         self.in_class = {id(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body}
         nodes = list(ast.walk(tree))
         self.called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
@@ -203,7 +222,9 @@ class _Checker:
             yield "attributes may not be deleted; set them to None"
         elif not isinstance(node.ctx, ast.Load):
             if not isinstance(node.value, ast.Name):
-                yield "attributes may be set on a plain name only, such as self.x"
+                # Any other attribute is renamed: whatever object this is, only programs could tell that it was set.
+                if node.attr in self.real:
+                    yield f"an attribute called {node.attr} may be set on a plain name only, such as self.{node.attr}"
             elif node.attr in self.given and node.value.id in ("facts", "start"):
                 yield f"facts are read-only: {node.value.id}.{node.attr} may not be set"
             elif node.attr in CONTRACT:
@@ -304,11 +325,9 @@ class _Checker:
             if not _FORMAT_SPEC.fullmatch(text):
                 yield f"the format {text!r} is not allowed in f-strings; use something like .2f or 5d"
 
-    def _For(self, node: ast.For | ast.comprehension) -> Iterator[str]:
-        if any(isinstance(part, ast.Starred) and not isinstance(part.value, ast.Name) for part in ast.walk(node.target)):
-            yield "what a loop unpacks with * must be a plain name"
-
-    _comprehension = _For
+    def _Starred(self, node: ast.Starred) -> Iterator[str]:
+        if isinstance(node.ctx, ast.Store) and not isinstance(node.value, ast.Name):
+            yield "what takes the rest of a value must be a plain name, as in first, *rest = value"
 
     def _Subscript(self, node: ast.Subscript) -> Iterator[str]:
         if isinstance(node.slice, ast.Tuple) and any(isinstance(part, ast.Slice) for part in node.slice.elts):

@@ -161,11 +161,10 @@ class Rewriter(ast.NodeTransformer):
         new: ast.AST = self.visit(_at(ast.Assign([node.target], node.value), node))
         return new
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
+        rest = [name for target in node.targets for name in _starred(target)]
         self.generic_visit(node)
-        if any(isinstance(part, ast.Starred) for target in node.targets for part in ast.walk(target)):
-            node.value = _at(_call("$charge", node.value), node.value)
-        return node
+        return [node, *_charges(rest, node)] if rest else node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
         name = "$iadd" if isinstance(node.op, ast.Add) else None if isinstance(node.op, ast.Sub) else _OPERATORS.get(type(node.op))
@@ -185,6 +184,9 @@ class Rewriter(ast.NodeTransformer):
             names = {"$of": target.value, "$at": target.slice}
             first = [self._bind(node, name, value) for name, value in names.items()]
             node.target = _at(ast.Subscript(ast.Name("$of", ast.Load()), ast.Name("$at", ast.Load()), ast.Store()), target)
+        elif isinstance(node.target, ast.Attribute) and not isinstance(node.target.value, ast.Name):
+            first = [self._bind(node, "$of", node.target.value)]
+            node.target = _at(ast.Attribute(ast.Name("$of", ast.Load()), node.target.attr, ast.Store()), node.target)
         return [*first, _at(ast.Assign([node.target], _call(name, _as_load(node.target), node.value)), node)]
 
     # Expressions
