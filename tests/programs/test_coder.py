@@ -11,6 +11,7 @@ from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import ChatError, ProgramError
 from maestromotif.llm import ChatReply, ChatRequest, RecordedChat
 from maestromotif.programs import ProgramConfig, recheck, write_programs, write_task_program
+from maestromotif.programs.generations import GENERATIONS_FILE, read_generations
 from maestromotif.programs.requests import repair_text, skill_question, system_text, task_question, training_question
 from maestromotif.skills import Skill, SkillSet
 
@@ -179,9 +180,14 @@ def test_a_program_that_never_works_is_an_error_and_nothing_is_written_over(writ
 
 def test_lines_of_a_skill_program_are_those_of_the_answer(tmp_path: Path) -> None:
     bad = _block("LIMIT = 1\n\ndef can_start(facts):\n    return True\n\ndef is_over(facts, start):\n    return facts.steps / 0 > 1")
+    chat, log = ScriptedChat(programs__go_left=[bad, bad]), tmp_path / "llm" / GENERATIONS_FILE
     with pytest.raises(ProgramError, match=r"go_left\.py: is_over\(go_left\): ZeroDivisionError.*\(line 7\)"):
-        write_programs(DOMAIN, SKILLS, ScriptedChat(programs__go_left=[bad, bad]), CONFIG, tmp_path / "out")
+        write_programs(DOMAIN, SKILLS, chat, CONFIG, tmp_path / "out", log=log)
     assert not (tmp_path / "out").exists()
+    (line,) = read_generations(tmp_path)
+    (problem,) = line["layers"]["contract"]["problems"]
+    assert problem.startswith("go_left.py: is_over(go_left): ZeroDivisionError: division by zero (line 7)")
+    assert line["layers"]["contract"]["verdict"] == "refused"
 
 
 def test_a_skill_without_a_recorded_answer_is_handled_with_a_warning(tmp_path: Path) -> None:

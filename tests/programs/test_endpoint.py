@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def block(source: str, language: str = "python") -> str:
     return f"```{language}\n{source}```\n"
 
 
-Script = Mapping[str, list[str | Answer]]
+Script = Mapping[str, Sequence[str | Answer]]
 
 
 def scripted(script: Script) -> Callable[[int, dict[str, Any]], Answer]:
@@ -115,7 +115,7 @@ def test_wrong_code_is_repaired_in_round_two(tmp_path: Path) -> None:
     assert "both_ends.py:9: unknown attribute 'rigth'" in repair
     card = entry(out)["card"]
     assert (card["rounds"], card["kept"], card["stopped"]) == (2, 2, "")
-    assert card["layers"]["trial"] == {"verdict": "good", "problems": [], "episodes": 4, "success": 1.0}
+    assert card["layers"]["simulation"] == {"verdict": "passed", "problems": [], "episodes": 4, "success": 1.0}
     assert set(card["prompts"]) == {"system", "rules", "policy", "task", "repair"}
     assert card["seeds"] == [0, 1]
 
@@ -262,7 +262,7 @@ def test_without_usable_cases_the_program_is_tried_all_the_same(tmp_path: Path, 
     layers = entry(tmp_path / "task")["card"]["layers"]
     assert layers["scenario"]["verdict"] == "skipped"
     assert why in layers["scenario"]["skipped"]
-    assert layers["trial"]["verdict"] == "good"
+    assert layers["simulation"]["verdict"] == "passed"
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_every_generation_is_counted_also_those_that_were_thrown_away(tmp_path: 
         "unknown attribute '…': not a fact, not a plain method, not made by the program": 1,
         "the module '…' is not available": 1,
     }
-    assert found["layers"]["trial"]["rules"] == {"is_done did not say True though the task was accomplished in N of the episodes": 1}
+    assert found["layers"]["simulation"]["rules"] == {"is_done did not say True though the task was accomplished in N of the episodes": 1}
     assert found["rounds"] == {"3": 1}
     assert found["names"]["corridor/task/both_ends"]["written"] == 5
 

@@ -15,7 +15,7 @@ from maestromotif.programs.trial import TrialReport
 __all__ = ["LAYERS", "Attempt"]
 
 # In the order in which a program meets them.
-LAYERS = ("answer", "check", "scenario", "trial", "assessment")
+LAYERS = ("answer", "check", "contract", "scenario", "simulation", "assessment")
 _NOT_REACHED: Mapping[str, Any] = {"verdict": "not reached", "problems": []}
 
 
@@ -54,8 +54,11 @@ class Attempt:
     @property
     def problems(self) -> tuple[str, ...]:
         """All that the coder should mend, the worst first."""
-        tried = (*self.report.fatal, *self.report.weak) if self.report else ()
-        return (*self.no_program, *self.refusals, *tried, *(self.scenario.failed if self.scenario else ()))
+        return (*self.no_program, *self.refusals, *self._tried, *(self.scenario.failed if self.scenario else ()))
+
+    @property
+    def _tried(self) -> tuple[str, ...]:
+        return (*self.report.fatal, *self.report.weak) if self.report else ()
 
     @property
     def rank(self) -> tuple[bool, float, int, int]:
@@ -84,7 +87,9 @@ class Attempt:
         if self.scenario is not None:
             found["scenario"] = self.scenario.as_json()
         if self.report is not None:
-            found["trial"] = {"verdict": self.report.verdict, "problems": [*self.report.fatal, *self.report.weak], **_measured(self.report)}
+            kept = set(self.report.contract)
+            found["contract"] = _judged(self.report, [problem for problem in self._tried if problem in kept])
+            found["simulation"] = _judged(self.report, [problem for problem in self._tried if problem not in kept]) | _measured(self.report)
         if self.assessment is not None:
             found["assessment"] = self.assessment.as_json()
         return found
@@ -92,6 +97,11 @@ class Attempt:
 
 def _layer(problems: tuple[str, ...]) -> dict[str, Any]:
     return {"verdict": "refused" if problems else "passed", "problems": list(problems)}
+
+
+def _judged(report: TrialReport, problems: list[str]) -> dict[str, Any]:
+    verdict = "passed" if not problems else "refused" if set(problems) & set(report.fatal) else "weak"
+    return {"verdict": verdict, "problems": problems}
 
 
 def _measured(report: TrialReport) -> dict[str, Any]:

@@ -5,11 +5,10 @@ Started by ``scenario.run_scenario`` with one JSON document on standard input; a
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
-import math
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from maestromotif.programs.confine import address_space, confine_or_refuse
 from maestromotif.programs.sandbox import Program, ProgramFault, load
 from maestromotif.programs.scenario import usual_facts
 from maestromotif.programs.schedule import POLICY_CLASS
+from maestromotif.programs.simulate import limit_process
 
 __all__ = ["examine", "main"]
 
@@ -29,7 +29,7 @@ def examine(job: Mapping[str, Any]) -> dict[str, Any]:
     domain: Domain = getattr(importlib.import_module(module), name)(job["options"])
     usual = usual_facts(domain, job["seed"])
     make = facts_class("Facts", domain.fact_specs)
-    _limit(job["seconds"])
+    limit_process(job["seconds"])
     required = (POLICY_CLASS,) if job["policy"] else ("can_start", "is_over")
     try:
         confine_or_refuse(memory=address_space() + job["memory_mb"] * 2**20)
@@ -87,16 +87,8 @@ def _plain(value: object) -> object:
     return value[:60] if type(value) is str else f"a value of type {type(value).__name__}"
 
 
-def _limit(seconds: float) -> None:
-    """Bound this process's time on the processor, where the system can."""
-    try:
-        import resource
-    except ImportError:
-        return
-    limit = math.ceil(time.process_time() + seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-
-
 def main() -> None:
     """Read a job from standard input, write the outcome to standard output."""
-    sys.stdout.write(json.dumps(examine(json.load(sys.stdin))))
+    outcome = examine(json.load(sys.stdin))
+    faulthandler.cancel_dump_traceback_later()
+    sys.stdout.write(json.dumps(outcome))

@@ -24,7 +24,7 @@ from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["UNIFORM_POLICY", "main", "simulate"]
+__all__ = ["UNIFORM_POLICY", "limit_process", "main", "simulate"]
 
 UNIFORM_POLICY = """\
 import random
@@ -164,7 +164,7 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
     simulator = domain.simulator()
     simulator.reset(0)  # what the domain loads lazily is loaded before the limits count
     recorded = domain.recorded_facts()
-    _limit(job["seconds"])
+    limit_process(job["seconds"])
     try:
         confine_or_refuse(memory=address_space() + job["memory_mb"] * 2**20)
     except ProgramError as error:
@@ -219,7 +219,7 @@ def _contract(job: Mapping[str, Any], domain: Domain, skills: SkillSet, recorded
     return check_skills(programs, scenes) if programs.policy is None else check_policy(programs, scenes)
 
 
-def _limit(seconds: float) -> None:
+def limit_process(seconds: float) -> None:
     """Bound this process, from now on; the parent's kill is the last resort."""
     try:
         import resource

@@ -42,6 +42,7 @@ class TrialReport:
             Times differ from run to run: they are neither compared nor part of ``as_json``.
         trace: one typical episode that failed (or, if none did, that succeeded), a line for each call.
         fatal: reasons why the program may not be used; weak: reasons to try again.
+        contract: those of both that the contract tests found; simulated episodes showed the rest.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class TrialReport:
     trace: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
+    contract: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -141,10 +143,10 @@ def run_trial(
     report = TrialReport(kind, **outcome, costs=contract["costs"], trace=trace)
     file = skill_file if policy is None else policy_file
     told: Mapping[str, str] = contract["faults"]
-    fatal = [f"{file}: {fault}, {where}" for fault, where in told.items()]
-    fatal += [f"{file}: {fault} ({count} times)" for fault, count in report.faults.items() if fault not in told]
+    broken = [f"{file}: {fault}, {where}" for fault, where in told.items()]
+    fatal = [*broken, *(f"{file}: {fault} ({count} times)" for fault, count in report.faults.items() if fault not in told)]
     weak = [*_doubts(report, names, contract), *contract["doubts"]]
-    return replace(report, fatal=tuple(fatal[:_FATAL]), weak=tuple(weak))
+    return replace(report, fatal=tuple(fatal[:_FATAL]), weak=tuple(weak), contract=(*broken[:_FATAL], *contract["doubts"]))
 
 
 def _doubts(report: TrialReport, skills: tuple[str, ...], contract: Mapping[str, Any]) -> list[str]:
