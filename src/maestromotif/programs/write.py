@@ -175,8 +175,8 @@ def _try_skill(coder: Coder, skills: SkillSet, skill: Skill, sources: Mapping[st
         return re.sub(r"(\(line )(\d+)", lambda match: f"{match[1]}{max(1, int(match[2]) - offset)}", text)
 
     faults = {relocate(fault): count for fault, count in report.faults.items()}
-    told = {name: tuple(map(relocate, getattr(report, name))) for name in ("fatal", "weak", "contract")}
-    return replace(report, **told, faults=faults)
+    fatal, weak, contract = (tuple(map(relocate, problems)) for problems in (report.fatal, report.weak, report.contract))
+    return replace(report, fatal=fatal, weak=weak, contract=contract, faults=faults)
 
 
 def write_task_program(
