@@ -102,6 +102,15 @@ def test_the_page_does_not_tell_where_the_project_lies(made: ReportSources) -> N
     assert str(made.root.resolve().parent) not in render_page(made, ReportConfig())
 
 
+def test_each_program_tells_its_layers_and_the_page_how_programs_failed(made: ReportSources) -> None:
+    text = read(render_page(made, ReportConfig())).text
+    assert "What each layer says: go_left" in text
+    assert "recorded answers hold none" in text
+    assert re.search(r"Prompts: system [0-9a-f]{12}, rules [0-9a-f]{12}, skill [0-9a-f]{12}", text)
+    assert "How programs failed" in text
+    assert re.search(r"Rounds needed: \d+ with 1", text)
+
+
 def test_an_empty_project_says_which_command_makes_each_part(made: ReportSources, tmp_path: Path) -> None:
     reader = read(render_page(empty(made, tmp_path), ReportConfig()))
     for command in ("annotate", "program", "train", "evaluate", "solve", "run"):

@@ -21,7 +21,7 @@ from maestromotif.files import write_atomically
 from maestromotif.report.config import ReportConfig
 from maestromotif.report.insight import read_matrix
 from maestromotif.report.palette import css_variables, skill_slots
-from maestromotif.report.programs import gather_programs
+from maestromotif.report.programs import gather_failures, gather_programs
 from maestromotif.report.results import CAUSES, Results, SkillRow, gather_results
 from maestromotif.report.rewards import gather_rewards
 from maestromotif.report.signs import find_signs
@@ -76,6 +76,7 @@ def render_page(sources: ReportSources, config: ReportConfig) -> str:
         "rewards": rewards,
         "comparison": tolerate(notes, "agreement of annotators", lambda: read_matrix(sources.root / "artifacts")),
         "programs": programs,
+        "failures": tolerate(notes, "generations.jsonl", lambda: gather_failures(sources)),
         "charts": charts,
         "cards": list(_cards(sources, notes)),
         "project": project,

@@ -12,11 +12,16 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from maestromotif.programs.failures import failure_report
+from maestromotif.programs.generations import read_generations
 from maestromotif.report.sources import Notes, ReportSources, read_json_file, read_json_lines, read_text
 
-__all__ = ["Exchange", "ProgramPart", "gather_programs"]
+__all__ = ["Exchange", "ProgramPart", "gather_failures", "gather_programs"]
 
 _TITLES = {"skills": "Skills: when each may start and when it is over", "training_policy": "Training policy over skills"}
+
+# What else than a program an exchange was about.
+_KINDS = {"scenario": "cases for it", "assessment": "does it do what was asked?"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ def _repair_title(document: Mapping[str, Any]) -> str:
     return f"After repair, judged by {document['judged_by']}: {'; '.join(told)}"
 
 
+def gather_failures(sources: ReportSources) -> dict[str, Any]:
+    """How the project's programs failed, see ``failure_report``; all that were ever written count."""
+    return failure_report(read_generations(sources.programs.parent))
+
+
 def _task_folders(sources: ReportSources) -> list[Path]:
     """The domain's own tasks in their order, then the person's own by name."""
     known = list(sources.domain.tasks)
@@ -121,7 +131,7 @@ def _part(
 
 def _exchanges(lines: Iterable[Mapping[str, Any]], max_chars: int) -> Iterable[Exchange]:
     for line in lines:
-        about = f"{_subject_of(line)}, round {line.get('round', 1)}"
+        about = f"{_subject_of(line)}, " + _KINDS.get(str(line.get("kind")), f"round {line.get('round', 1)}")
         yield Exchange(f"Asked ({about})", _cut(str(line.get("asked", "")), max_chars))
         yield Exchange(f"Answered by {line.get('model') or 'a model'} ({about})", _cut(str(line.get("answer", "")), max_chars))
         problems = line.get("problems")
