@@ -133,6 +133,57 @@ def f(xs):
         return x * scale + sum(more) + sum(named.values())
     return [visit(x, 1, 2, scale=3, z=4) for x in xs], count, isinstance(xs, (list, tuple)), isinstance("a", str), list(map(str.lower, ["A"]))
 """,
+    "assignments": """
+from collections import Counter
+def f(xs):
+    calls = []
+    def place(i):
+        calls.append(i)
+        return calls
+    counts = {}
+    for x in xs:
+        counts[(x % 3, len(calls))] = 1
+        counts[(x % 3, len(calls))] += x
+        place(x)[len(calls) - 1] *= 2
+        place(x)[-1] += 1
+    s = set(xs)
+    t = s
+    s -= {1, 2}
+    first, (second, *rest), *more = [1, [2, *xs], *xs]
+    rows = [(a, b) for a, *b in [[1, 2, 3], [4]]]
+    for a, *b in [[1, *xs]]:
+        rows.append((a, b))
+    match xs:
+        case [head, *tail]:
+            rows.append((head, tail))
+        case _:
+            rows.append(())
+    c = Counter(xs) + Counter(xs)
+    c["x"] += 1
+    return counts, calls, t is s, s, rest, more, rows, c, isinstance(c, Counter), isinstance({}, Counter), isinstance(3, (int, str)), isinstance(3, int | str)
+""",
+    "choices by key": """
+def f(xs):
+    pairs = [(x % 4, x) for x in xs]
+    best = max(pairs, key=lambda p: p[1], default=None)
+    biggest = max
+    return best, min(pairs, key=lambda p: (p[0], -p[1]), default=0), biggest(1, 2), max(*[1, 2], 3), list(map(lambda a, b: a - b, xs, xs)), int("12"), int(2.5), int("a", 16)
+""",
+    "class variables": """
+tick = 5
+class C:
+    tick = 1
+    twice = tick * 2
+    get = lambda self: tick
+    def own(self): return self.tick
+class D(C):
+    tick = 7
+def f(xs):
+    d = D()
+    d.count = len(xs)
+    d.count += 1
+    return C().get(), d.own(), C.twice, d.count, str(ValueError("a", 1)), str(KeyError("k")), f"{ValueError('b')}"
+""",
     "sets and dicts": """
 def f(xs):
     s = set(xs) | {1, 2}

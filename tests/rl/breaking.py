@@ -15,7 +15,7 @@ from maestromotif.domains.corridor import Corridor
 from maestromotif.domains.corridor.env import CorridorEnv
 from maestromotif.skills import SkillSet
 
-PLAN = "BREAKING_CORRIDOR"
+PLAN = "MAESTROMOTIF_BREAKING_CORRIDOR"
 
 
 def plan(folder: Path, how: str, step: int, times: int = 1, seed: int | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from maestromotif.domains.contract import SignSpec
 from maestromotif.errors import ProgramError
 from maestromotif.programs.confine import confine_or_refuse
-from maestromotif.programs.sandbox import ProgramFault, load, scrubbed_environment
+from maestromotif.programs.sandbox import ProgramFault, bare_environment, load
 from maestromotif.types import RewardInput
 
 __all__ = ["score_inputs"]
@@ -42,10 +42,8 @@ def score_inputs(source: str, inputs: Sequence[RewardInput], specs: Sequence[Sig
         "signs": [[spec.name, list(spec.values)] for spec in specs],
         "inputs": [[given.message, [int(value) for value in given.signs]] for given in inputs],
     }
-    environment = scrubbed_environment()
     # The child must find this very package, installed or not.
-    root = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = root + (":" + environment["PYTHONPATH"] if environment.get("PYTHONPATH") else "")
+    environment = {**bare_environment(), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     try:
         child = subprocess.run(
             [sys.executable, "-P", "-m", "maestromotif.feedback.scoring"],

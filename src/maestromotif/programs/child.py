@@ -11,12 +11,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from maestromotif.programs.sandbox import scrubbed_environment
+from maestromotif.programs.sandbox import bare_environment
 
 __all__ = ["run_job"]
 
 _STARTUP_SECONDS = 60.0  # imports of the domain, not counted as the program's time
-_HASHES = "PYTHONHASHSEED"
 _ENTRY = "import importlib, sys; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2]).main()"
 
 
@@ -34,7 +33,7 @@ def run_job(module: str, job: Mapping[str, Any], seconds: float, what: str, file
     root = str(Path(__file__).resolve().parents[2])
     late = f"did not {what} within {seconds:g} s"
     # As -I does, nothing is taken from the folder, the user's packages or Python's variables, but for one: how texts hash.
-    environment = {name: value for name, value in scrubbed_environment().items() if not name.startswith("PYTHON") or name == _HASHES}
+    environment = bare_environment()
     with tempfile.TemporaryDirectory(prefix="maestromotif-trial-") as folder:
         try:
             child = subprocess.run(

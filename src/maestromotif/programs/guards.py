@@ -32,7 +32,7 @@ _DIGITS = 1_300  # of a text that is made into a whole number
 MODULE = "$program"  # what the classes of programs name as their module
 _BASES = (object, Exception, ValueError, RuntimeError)
 _DEEPEST = 16  # classes that one class may have above it
-_CLASS_TICKS = 50
+_CLASS_TICKS, _CAUGHT_TICKS = 50, 32  # of a class that is made, and of an error that is caught, which may have come through many calls
 
 
 class OutOfFuel(BaseException):
@@ -96,7 +96,9 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
         "__build_class__": _make_build_class(meter),
         "iter": lambda items: iter(items),
         # Eager: lazy ones can be nested until their common __next__ overflows the C stack.
-        **{name: _eager(_BUILTINS[name], charge) for name in ("enumerate", "filter", "map", "zip")},
+        **{name: _eager(_BUILTINS[name], charge) for name in ("enumerate", "zip")},
+        **{name: _apart(_eager(_BUILTINS[name], charge), charge) for name in ("filter", "map")},
+        **{name: _extreme(_BUILTINS[name], charge) for name in ("max", "min")},
         # Functions are made for each program, since a program can put attributes on them.
         "pow": lambda base, exponent: _pow(base, exponent),
         "range": lambda *bounds: _range(*bounds),
@@ -109,7 +111,10 @@ def guarded_names(meter: Meter, generator: random.Random) -> tuple[dict[str, Any
         **{"$type_" + name: _BUILTINS[name] for name in constructors},
         **{"$" + name: function for name, function in _operators(charge).items()},
         **{"$" + name: function for name, function in _methods(charge).items()},
+        "$caught": lambda: meter.burn(_CAUGHT_TICKS),
         "$charge": charge,
+        "$max": max,
+        "$min": min,
         "$list": lambda items: charge(items if isinstance(items, Sized) else list(items)),
         "$own": _own,
         "$plain": lambda value: value if type(value) in _NUMBERS else charge(value if type(value) is str else _text(value, str)),
@@ -160,6 +165,20 @@ class _DefaultDict(dict[Any, Any], metaclass=_Fixed):
 
 def _eager(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda *arguments, **named: iter(charge(list(function(*arguments, **named))))
+
+
+def _apart(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:
+    """With copies of what is looked through, so that the first argument, which is called, cannot make it longer meanwhile."""
+    return lambda call, *items: function(call, *(charge(list(part)) for part in items))
+
+
+def _extreme(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:
+    """``max`` or ``min``, with a copy of what is looked through as in ``_apart``."""
+
+    def extreme(*items: Any, **named: Any) -> Any:
+        return function(*((charge(list(items[0])),) if len(items) == 1 else items), **named)
+
+    return extreme
 
 
 def _make_charge(meter: Meter) -> Callable[[Any], Any]:
@@ -237,7 +256,7 @@ def _pow(base: Any, exponent: Any) -> Any:
 
 
 def _lshift(value: Any, places: Any) -> Any:
-    if places > MAX_BITS or value.bit_length() + places > MAX_BITS:
+    if type(value) in _INTEGERS and type(places) in _INTEGERS and (places > MAX_BITS or value.bit_length() + places > MAX_BITS):
         raise ValueError(f"a whole number of more than {MAX_BITS} bits")
     return value << places
 
@@ -399,7 +418,6 @@ def _collections_module(charge: Callable[[Any], Any]) -> Any:
 
 _BUILTINS: MappingProxyType[str, Any] = MappingProxyType(dict(vars(__import__("builtins"))))
 _NATIVE = frozenset(
-    {"abs", "all", "any", "classmethod", "divmod", "isinstance", "len", "max", "min", "next", "object", "property", "reversed"}
-    | {"staticmethod"}
+    {"abs", "all", "any", "classmethod", "divmod", "isinstance", "len", "next", "object", "property", "reversed"} | {"staticmethod"}
 )
 _MATH = _module("math", {name: getattr(math, name) for name in MODULES["math"]})

@@ -27,6 +27,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Pow: "$pow",
     ast.LShift: "$lshift",
 }
+_EXTREMES = frozenset({"max", "min"})
 _NUMBER_CALLS = frozenset({"abs", "float", "int", "len", "round"})
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -135,6 +136,11 @@ class Rewriter(ast.NodeTransformer):
         node.body.insert(0, self._tick(node))
         return node
 
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        self.generic_visit(node)
+        node.body.insert(0, _at(ast.Expr(_call("$caught")), node.body[0]))
+        return node
+
     def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:
         bound: list[ast.stmt] = [
             self._bind(node, alias.asname or alias.name, ast.Name("$module_" + alias.name, ast.Load()))
@@ -214,10 +220,13 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == "isinstance" and "isinstance" not in self.bound:
+        name = node.func.id if isinstance(node.func, ast.Name) and node.func.id not in self.bound else ""
+        if name == "isinstance":
             for part in (part for argument in node.args[1:] for part in _types(argument)):
                 if self._guarded_type(part):
                     part.id = "$type_" + part.id
+        if name in _EXTREMES and all(keyword.arg == "default" for keyword in node.keywords):
+            node.func = _at(ast.Name("$" + name, ast.Load()), node.func)  # without a key, nobody is called meanwhile
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         self.generic_visit(node)
         for argument in node.args:

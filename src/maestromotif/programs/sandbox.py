@@ -26,6 +26,7 @@ __all__ = [
     "OutOfFuel",
     "Program",
     "ProgramFault",
+    "bare_environment",
     "check_source",
     "describe_fault",
     "load",
@@ -35,6 +36,10 @@ __all__ = [
 
 _SECRET = re.compile(r"API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|TOKEN|SECRET|PASSW|CREDENTIAL|_KEY$", re.IGNORECASE)
 _HARMLESS = re.compile(r"TOKENIZERS_PARALLELISM|TIKTOKEN_\w+", re.IGNORECASE)
+# What an interpreter and compiled code need, and the package's own variables.
+_NEEDED = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHONHASHSEED|NUMBA_\w+|MAESTROMOTIF_\w+")
+# Names of further variables, with commas, that a person wants to reach the environment that programs run beside.
+_MORE = "MAESTROMOTIF_PASS"
 
 
 class ProgramFault(Exception):
@@ -48,12 +53,21 @@ def secret_names(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def scrubbed_environment() -> dict[str, str]:
-    """This process's environment without secrets: what a process that runs programs is to be spawned with.
+    """This process's environment without secrets: for processes that run programs beside much else.
 
     Texts hash alike in all of them, so that a program that goes through a set does so in the same order wherever it runs.
     """
     secrets = set(secret_names())
     return {**{name: value for name, value in os.environ.items() if name not in secrets}, "PYTHONHASHSEED": "0"}
+
+
+def bare_environment() -> dict[str, str]:
+    """Next to nothing of ``scrubbed_environment``: what a process that is there to run programs is to be spawned with.
+
+    Variables that ``MAESTROMOTIF_PASS`` names are kept too, unless they look like secrets.
+    """
+    wanted = {name.strip() for name in os.environ.get(_MORE, "").split(",")}
+    return {name: value for name, value in scrubbed_environment().items() if _NEEDED.fullmatch(name) or name in wanted}
 
 
 class Program:
@@ -127,7 +141,7 @@ def load(
     if secrets:
         raise ProgramError(
             f"{filename}: programs never run in a process that holds keys ({', '.join(secrets[:3])})",
-            "Start the process with programs.sandbox.scrubbed_environment()",
+            "Start the process with programs.sandbox.bare_environment()",
         )
     program = Program(_own(_compile(source, filename, frozenset(names))), filename, meter or Meter(fuel), seed)
     missing = [name for name in required if program.get(name) is None]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from maestromotif.programs.sandbox import scrubbed_environment
+from maestromotif.programs.sandbox import bare_environment
 
 __all__ = ["Lost", "WorkerProcess"]
 
@@ -50,7 +50,7 @@ class Lost(Exception):
 
 
 class WorkerProcess:
-    """A fresh interpreter that runs ``maestromotif.rl.worker``, without the secrets of this process's environment.
+    """A fresh interpreter that runs ``maestromotif.rl.worker``, with next to nothing of this process's environment.
 
     Args:
         arguments: descriptors and sizes that it gets on its command line after that of its line.
@@ -236,7 +236,7 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Without secrets, with one thread for each library, and with this process's import path."""
+    """Next to nothing: one thread for each library, and this process's import path."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return {**scrubbed_environment(), **one, "PYTHONPATH": path}
+    return {**bare_environment(), **one, "PYTHONPATH": path}
