@@ -143,10 +143,9 @@ def _drop_type_aliases(tree: ast.Module) -> None:
     types = (TYPES - bound) | {alias.asname or alias.name for node in imports for alias in node.names}
 
     def is_type(node: ast.AST) -> bool:
-        if isinstance(node, ast.Subscript):
-            return isinstance(node.value, ast.Name) and node.value.id in types
-        union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
-        return union and any(is_type(side) or (isinstance(side, ast.Name) and side.id in TYPES - bound) for side in (node.left, node.right))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return any(is_type(side) or (isinstance(side, ast.Name) and side.id in TYPES - bound) for side in (node.left, node.right))
+        return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in types
 
     for number, node in enumerate(tree.body):
         if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets) and is_type(node.value):
