@@ -91,8 +91,8 @@ def test_methods_may_read_the_state_of_their_object() -> None:
         "    def far(self, facts, n):\n        return facts.y > n and self.places.get(facts.name, 0) < self.limit\n"
         "    def next_skill(self, facts, finished, startable):\n        self.places[facts.name] = 1\n        return startable[0]\n"
     )
-    assert _method("return skill == 'a' and self.far(facts, 2)", helper) == {"y", "name"}
-    assert _method("return facts.x in self.places", helper) == {"x"}
+    assert _method("return skill == 'a' and self.far(facts, 2)", helper) == frozenset({"y", "name"})
+    assert _method("return facts.x in self.places", helper) == frozenset({"x"})
 
 
 _ADDED = "    def __init__(self):\n        self.n = "
@@ -126,7 +126,7 @@ def test_an_assembled_module_is_seen_through_unless_it_was_edited_there() -> Non
     one = "def can_start(facts):\n    return True\ndef is_over(facts, start):\n    return facts.x != start.x"
     module = assemble({"down": one, "up": one})
     assert dispatched(module, "is_over") == {"down": "down_is_over", "up": "up_is_over"}
-    assert facts_read(module, NAMES, "down_is_over", (0, 1)) == {"x"} == facts_read(module, NAMES, "is_over", (1, 2))
+    assert facts_read(module, NAMES, "down_is_over", (0, 1)) == facts_read(module, NAMES, "is_over", (1, 2)) == frozenset({"x"})
     for edit in ("IS_OVER['down'] = len\n", "OTHER = IS_OVER\n", "IS_OVER = {}\n", "def down_is_over(facts, start):\n    return True\n"):
         assert dispatched(module + edit, "is_over") == {}
         assert facts_read(module + edit, NAMES, "is_over", (1, 2)) is None
@@ -208,8 +208,8 @@ def test_what_observes_or_fails_is_asked_every_step() -> None:
         schedule.advance(facts, EndCause.CONTINUES)
         return schedule.deciding
 
-    assert deciding(POLICY) == {"x", "y", "z"}
-    assert deciding(POLICY + "    def is_done(self, facts):\n        return facts.name == 'b'\n") == {"x", "y", "z", "name"}
+    assert deciding(POLICY) == frozenset({"x", "y", "z"})
+    assert deciding(POLICY + "    def is_done(self, facts):\n        return facts.name == 'b'\n") == NAMES
     assert deciding(POLICY + "    def observe(self, facts):\n        self.last = facts.x\n") is None
     assert deciding(POLICY + "    def is_done(self, facts):\n        self.last = facts.x\n        return False\n") is None
     assert deciding(POLICY.replace("facts.z and", "1 / 0 and")) is None

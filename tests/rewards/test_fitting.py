@@ -125,6 +125,30 @@ def test_each_input_is_computed_once(fitted: Path) -> None:
     assert table.discount().window == CONFIG.count_window
 
 
+def test_the_reward_of_one_skill_is_that_of_all_to_the_last_bit(fitted: Path) -> None:
+    alone, table = (RewardTable.load(fitted / "rewards", domain(), SKILLS) for _ in range(2))
+    asked: list[int] = []
+
+    def make(given: RewardInput) -> RewardInput:
+        asked.append(1)
+        return given
+
+    captions = CaptionTable.load(fitted / "captions.parquet", domain())
+    inputs = [captions.reward_input(row) for row in range(60)]
+    inputs += [RewardInput(inputs[place].message, inputs[-place].signs) for place in range(60)] + [RewardInput("", (0, 0, 0, 0))]
+    paid = 0
+    for key, given in enumerate(inputs):
+        row = table.rewards(-1 - key, lambda given=given: given)  # type: ignore[misc]
+        for skill in range(len(SKILLS)):
+            for _ in range(2):
+                assert alone.reward(skill, -1 - key, lambda given=given: make(given)) == row[skill]  # type: ignore[misc]
+                paid += row[skill] != 0
+    assert len(asked) == len(inputs) * len(SKILLS)
+    assert paid > 10
+    stored = int(captions.keys[3])
+    assert alone.reward(1, stored, lambda: inputs[3]) == table.rewards(stored, lambda: inputs[3])[1]
+
+
 def test_the_same_seed_gives_the_same_bytes_and_nothing_is_fitted_twice(fitted: Path, tmp_path: Path) -> None:
     arguments = (domain(), SKILLS, fitted / "captions.parquet", fitted, CONFIG)
     for file in (fitted / "rewards").glob("*deep*"):

@@ -32,6 +32,9 @@ class CorridorRewards:
         _, arrival = make_input().signs
         return [0.1 if arrival == sign else 0.0 for sign in self._signs]
 
+    def reward(self, skill: int, key: int, make_input: Callable[[], RewardInput]) -> float:
+        return self.rewards(key, make_input)[skill]
+
     def discount(self) -> CountDiscount:
         return CountDiscount()
 
@@ -64,19 +67,15 @@ class _Scaled(CorridorRewards):
 class _KeyRewards:
     """By reward key, something for one of the first five skills: no world in particular."""
 
-    def __init__(self, skills: int) -> None:
-        self._skills = skills
-
-    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]:
-        number = key * 2654435761 >> 16
-        return [0.1 if number % 5 == skill else 0.0 for skill in range(self._skills)]
+    def reward(self, skill: int, key: int, make_input: Callable[[], RewardInput]) -> float:
+        return 0.1 if (key * 2654435761 >> 16) % 5 == skill else 0.0
 
     def discount(self) -> CountDiscount:
         return CountDiscount(7)
 
 
 def key_rewards(folder: Path, domain: Domain, skills: SkillSet) -> _KeyRewards:
-    return _KeyRewards(len(skills))
+    return _KeyRewards()
 
 
 def corridor_rewards(folder: Path, domain: Domain, skills: SkillSet) -> CorridorRewards:

@@ -149,10 +149,13 @@ class SkillGames:
                 arrays.reward[game] = reward
                 self._call_reward[game] += reward
         ended: list[int] = []
-        for game in self._quiet.due(self._steps_B):
+        due = self._quiet.due(self._steps_B)
+        if due:
+            steps, terminated = self._steps_B.tolist(), env.terminated_B.tolist()
+        for game in due:
             where[1] = game
             episode = self._episodes[game]
-            if episode is None or self._advance(game, episode):
+            if episode is None or self._advance(game, episode, steps[game], terminated[game]):
                 ended.append(game)
         timed = thread_time()
         if ended:
@@ -167,11 +170,10 @@ class SkillGames:
         self._where[1] = game
         return self._episodes[game] is not None
 
-    def _advance(self, game: int, episode: Episode) -> bool:
+    def _advance(self, game: int, episode: Episode, steps: int, terminated: bool) -> bool:
         """Schedule and bookkeeping of one game after a step; True if its episode is over."""
         env, arrays, skill = self._env, self._arrays, self._skill[game]
-        facts, terminated = env.facts(game), bool(env.terminated_B[game])
-        steps = int(self._steps_B[game])
+        facts = env.facts(game)
         recorder = self._recorder
         enough = steps >= self._episode_steps
         if recorder is not None and recorder.step(game, facts, env.truth(game), steps):
@@ -285,6 +287,7 @@ class _Quiet:
         self._decides_BF = np.zeros(numbers.shape, np.bool_)
         self._differs_BF = np.zeros(numbers.shape, np.bool_)
         self._due_B = np.zeros(env.num_games, np.int64)
+        self._rests = [False] * env.num_games
         self._rows: dict[frozenset[str], NDArray[np.bool_] | None] = {}
 
     def due(self, steps_B: NDArray[np.int64]) -> list[int]:
@@ -300,6 +303,7 @@ class _Quiet:
 
     def wake(self, game: int) -> None:
         """Ask this game after every step."""
+        self._rests[game] = False
         self._due_B[game] = 0
         self._decides_BF[game] = False
 
@@ -312,9 +316,10 @@ class _Quiet:
         deciding: frozenset[str] | None = getattr(schedule, "deciding", None)
         row = None if deciding is None else self._row(deciding)
         if row is None:
-            if self._due_B[game]:
+            if self._rests[game]:
                 self.wake(game)
             return
+        self._rests[game] = True
         self._due_B[game] = min(steps + getattr(schedule, "remaining", 0), self._episode_steps)
         self._decides_BF[game] = row
         self._seen_BF[game] = self._numbers_BF[game]

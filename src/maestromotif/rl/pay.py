@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
@@ -13,7 +13,7 @@ from maestromotif.types import RewardInput
 
 __all__ = ["Discount", "Payments", "Rewards"]
 
-# Keys that pay nothing, about 10 MB; then they are looked up anew.
+# Keys that pay a skill nothing, about 10 MB; then they are looked up anew.
 _MOST_KEYS = 100_000
 
 
@@ -28,23 +28,23 @@ class Discount(Protocol):
 class Rewards(Protocol):
     """``rewards.RewardTable``."""
 
-    def rewards(self, key: int, make_input: Callable[[], RewardInput]) -> Sequence[float]: ...
+    def reward(self, skill: int, key: int, make_input: Callable[[], RewardInput]) -> float: ...
 
     def discount(self) -> Discount: ...
 
 
 class Payments:
-    """Rewards of games that step together. Most steps pay nothing for any skill: their keys are remembered, and one look is enough.
+    """Rewards of games that step together. Most steps pay nothing: their keys are remembered, and one look is enough.
 
     Args:
-        rewards: by reward key, all skills at once.
+        rewards: by the skill's place and the reward key.
         env: the games.
     """
 
     def __init__(self, rewards: Rewards, env: DomainEnv) -> None:
         self._rewards, self._env = rewards, env
         self._inputs = [partial(env.reward_input, game) for game in range(env.num_games)]
-        self._nothing: set[int] = set()
+        self._nothing: defaultdict[int, set[int]] = defaultdict(set)
         discount = rewards.discount()
         # The discount of the paper counts steps, so that one list of keys for all games is enough, and counting can wait for a reward.
         self._counted = _Counted(discount, env.num_games) if isinstance(discount, CountDiscount) and discount.kind == "steps" else None
@@ -71,16 +71,17 @@ class Payments:
             factors: Sequence[float] = ()
         else:
             factors = [discount.factor(key) for discount, key in zip(self._discounts, seen, strict=True)]
-        for game in [game for game, key in enumerate(keys) if key not in nothing]:
+        sets = [nothing[skill] for skill in skills]
+        for game in [game for game, (key, known) in enumerate(zip(keys, sets, strict=True)) if key not in known]:
             if not games(game):
                 continue
-            row = self._rewards.rewards(keys[game], self._inputs[game])
-            if row[skills[game]]:
-                yield game, row[skills[game]] * (counted.factor(game) if counted else factors[game])
-            elif not any(row):
-                if len(nothing) >= _MOST_KEYS:
-                    nothing.clear()
-                nothing.add(keys[game])
+            reward = self._rewards.reward(skills[game], keys[game], self._inputs[game])
+            if reward:
+                yield game, reward * (counted.factor(game) if counted else factors[game])
+            else:
+                if len(sets[game]) >= _MOST_KEYS:
+                    sets[game].clear()
+                sets[game].add(keys[game])
 
 
 class _Counted:
@@ -88,7 +89,7 @@ class _Counted:
 
     def __init__(self, discount: CountDiscount, games: int) -> None:
         self._recent: deque[list[int]] = deque(maxlen=discount.window)
-        self._powers = [1.0, *(float(count) ** -discount.exponent for count in range(1, discount.window + 1))]
+        self._powers: list[float] = [1.0, *(float(count) ** -discount.exponent for count in range(1, discount.window + 1))]
         self._turn = 0
         self._begun = [0] * games
 

@@ -33,6 +33,7 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
 _PRAY = ACTIONS.index("pray")
 _PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
 _F = FACT
+_WIDTH = max(FACT.values()) + 1
 
 
 class NetHackEnv(DomainEnv):
@@ -85,7 +86,7 @@ class NetHackEnv(DomainEnv):
         )
         # Each message as one value of numpy, which ends where its zeros begin.
         self._texts_B = self._raw["message"].view("S256")[:, 0]
-        self._facts_BF = np.zeros((num_games, max(FACT.values()) + 1), np.int64)
+        self._facts_BF = np.zeros((num_games, _WIDTH), np.int64)
         self._renamed = np.zeros(num_games, np.bool_)
         self._signs_BS = np.zeros((num_games, len(SIGN)), np.int64)
         self._reader = MessageReader()
@@ -237,8 +238,8 @@ class NetHackEnv(DomainEnv):
         if found is None:
             if self._rows is None:
                 self._rows = memoryview(self._facts_BF.tobytes()).cast("q")
-            width = self._facts_BF.shape[1]
-            found = self._facts[game] = NetHackFacts(self._rows[game * width : (game + 1) * width], self._messages[game])
+            first = game * _WIDTH
+            found = self._facts[game] = NetHackFacts(self._rows[first : first + _WIDTH], self._messages[game])
         return found
 
     def reward_key(self, game: int) -> int:
