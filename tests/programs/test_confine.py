@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import platform
+import re
+import struct
 import subprocess
 import sys
 import time
@@ -114,6 +118,99 @@ def test_the_filter_is_well_formed(machine: str) -> None:
         if low | high << 8 not in (0x20, 0x06):
             assert place + 1 + max(yes, no) < len(lines)
     assert lines[-1][0] == 0x06
+
+
+# Some of what begins programs or connections, reaches into other processes, or changes rights, by the kernel's numbers.
+REFUSED = {
+    "x86_64": {
+        "execve": 59, "execveat": 322, "fork": 57, "vfork": 58, "socket": 41, "connect": 42, "bind": 49, "sendmsg": 46, "ptrace": 101,
+        "mount": 165, "chroot": 161, "chmod": 90, "fchmodat": 268, "chown": 92, "setuid": 105, "unshare": 272, "setns": 308, "bpf": 321,
+        "io_uring_setup": 425, "memfd_create": 319, "symlinkat": 266, "process_vm_writev": 311, "pidfd_open": 434, "keyctl": 250,
+        "userfaultfd": 323, "perf_event_open": 298, "kexec_load": 246, "tkill": 200, "rt_sigqueueinfo": 129, "setrlimit": 160,
+    },
+    "aarch64": {
+        "execve": 221, "execveat": 281, "socket": 198, "connect": 203, "bind": 200, "sendmsg": 211, "ptrace": 117, "mount": 40,
+        "chroot": 51, "fchmodat": 53, "fchownat": 54, "setuid": 146, "unshare": 97, "setns": 268, "bpf": 280, "io_uring_setup": 425,
+        "memfd_create": 279, "symlinkat": 36, "process_vm_writev": 271, "pidfd_open": 434, "keyctl": 219, "userfaultfd": 282,
+        "perf_event_open": 241, "kexec_load": 104, "tkill": 130, "rt_sigqueueinfo": 138, "setrlimit": 164,
+    },
+}  # fmt: skip
+_ALLOW, _EPERM, _ENOSYS, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS, 0x80000000
+
+
+def _verdict(code: bytes, machine: str, number: int, *arguments: int) -> int:
+    """What the kernel would make of a call: the filter, interpreted."""
+    data = struct.pack("<IIQ6Q", number, confine._AUDIT[machine], 0, *arguments, *[0] * (6 - len(arguments)))
+    place = value = 0
+    while True:
+        kind, yes, no, operand = struct.unpack_from("<HBBI", code, 8 * place)
+        place += 1
+        if kind == 0x06:
+            return int(operand)
+        if kind == 0x20:
+            (value,) = struct.unpack_from("<I", data, operand)
+        else:
+            holds = {0x15: value == operand, 0x45: bool(value & operand), 0x35: value >= operand}[kind]
+            place += yes if holds else no
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_lets_through_what_it_should_and_nothing_else(machine: str) -> None:
+    code, column = confine._assemble(machine), int(machine == "aarch64")
+    mine, thread, process = os.getpid(), 0x10000 | 0x100, 0x11
+    for name, numbers in confine._ALLOWED.items():
+        if numbers[column] >= 0:
+            assert _verdict(code, machine, numbers[column]) == _ALLOW, name
+    assert {name for name, number in REFUSED[machine].items() if _verdict(code, machine, number) != _EPERM} == set()
+    with_arguments = {
+        (confine._CLONE, (thread,)): _ALLOW,
+        (confine._CLONE, (process,)): _EPERM,
+        (confine._CLONE3, (0,)): _ENOSYS,
+        (confine._KILL_CALL, (mine, 6)): _ALLOW,
+        (confine._KILL_CALL, (mine + 1, 0)): _EPERM,
+        (confine._TGKILL, (1, 1, 0)): _EPERM,
+        (confine._PRCTL, (15,)): _ALLOW,
+        (confine._PRCTL, (4,)): _EPERM,
+        (confine._PRLIMIT, (0, 7)): _ALLOW,
+        (confine._PRLIMIT, (1, 7)): _EPERM,
+        (confine._IOCTL, (0, 0x5401)): _ALLOW,
+        (confine._IOCTL, (0, 0x5412)): _EPERM,  # puts characters into a terminal
+    }
+    for (numbers, arguments), wanted in with_arguments.items():
+        assert _verdict(code, machine, numbers[column], *arguments) == wanted, (numbers, arguments)
+    other = "x86_64" if machine == "aarch64" else "aarch64"
+    assert _verdict(code, other, confine._ALLOWED["read"][column]) == _KILL
+    if machine == "x86_64":
+        assert _verdict(code, machine, 0x40000000) == _EPERM  # the calls of a third architecture on the same machine
+
+
+@pytest.mark.parametrize(
+    ("column", "header", "define"),
+    [
+        (0, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h", r"#define __NR_(\w+)\s+(\d+)"),
+        (1, "/usr/include/asm-generic/unistd.h", r"#define __NR(?:3264)?_(\w+)\s+(\d+)"),
+    ],
+    ids=["x86_64", "aarch64"],
+)
+def test_the_numbers_are_the_kernel_s(column: int, header: str, define: str) -> None:
+    if not Path(header).exists():
+        pytest.skip(f"no {header} here")
+    kernel = {name: int(number) for name, number in re.findall(define, Path(header).read_text())}
+    kernel.setdefault("newfstatat", kernel.get("fstatat", -1))
+    names = ("clone", "clone3", "prctl", "prlimit64", "tgkill", "kill", "ioctl", "seccomp")
+    numbers = (confine._CLONE, confine._CLONE3, confine._PRCTL, confine._PRLIMIT, confine._TGKILL, confine._KILL_CALL, confine._IOCTL)
+    given = {**confine._ALLOWED, **dict(zip(names, (*numbers, confine._SECCOMP), strict=True))}
+    assert {name: pair[column] for name, pair in given.items()} == {name: kernel.get(name, -1) for name in given}
+    refused = REFUSED[("x86_64", "aarch64")[column]]
+    assert refused == {name: kernel.get(name, -1) for name in refused}
+
+
+def test_a_home_that_python_was_started_in_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "home" / "package"
+    package.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path), str(tmp_path / "home"), str(package)])
+    assert {path for path in confine.readable_paths() if path.is_relative_to(tmp_path)} == {package}
 
 
 def test_where_something_is_missing_a_person_decides(monkeypatch: pytest.MonkeyPatch) -> None:

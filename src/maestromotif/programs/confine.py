@@ -98,8 +98,13 @@ class Confinement:
 
 
 def readable_paths() -> list[Path]:
-    """What an interpreter needs to read to go on: itself, its packages, the libraries of the system."""
-    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), *(entry for entry in sys.path if entry)}
+    """What an interpreter needs to read to go on: itself, its packages, the libraries of the system.
+
+    The person's home is not among them, even where Python was started in it.
+    """
+    home = Path(os.path.expanduser("~")).resolve()
+    imported = [entry for entry in sys.path if entry and not home.is_relative_to(Path(entry).resolve())]
+    own = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), *imported}
     system = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/proc/self", "/proc/meminfo", "/proc/cpuinfo")
     devices = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/sys/devices/system", "/proc/sys/vm", "/sys/kernel/mm")
     return [path for path in map(Path, (*sorted(own), *system, *devices)) if path.exists()]

@@ -25,7 +25,7 @@ _START = 300.0
 _LOOK = 0.2  # seconds between two looks at a silent worker's progress
 # Processor seconds without progress after which a worker is asked whether a generated program has them. Fuel lets a step's programs
 # have some hundredths of one, so whoever takes longer is in an operation that fuel does not see.
-_PROGRAM_SECONDS = 1.5
+_PROGRAM_SECONDS = 1.0
 _ANSWER_SECONDS = 0.5
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
