@@ -97,7 +97,7 @@ def explain(
         screen.print(Padding(Text(plain(line)), (0, 0, 0, 2), expand=False))
     screen.print(Padding(Text(f"From {summary.source}.", "dim"), (0, 0, 0, 2), expand=False))
     if known is None:
-        screen.print(Text(f"\n{CLAIM_NOTE.splitlines()[0]}", "yellow"))
+        screen.print(Text(f"\n{CLAIM_NOTE.partition('. See')[0]}.", "yellow"))
 
 
 def _summary(project: Project, task: str, text: str, source: str, stories: list[Story], offline: bool) -> _Summary:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["CLAIM_NOTE", "print_results", "print_solved", "shown_path"]
 
 CLAIM_NOTE = (
-    "This task has no test of its own: success is the program's own claim (its is_done), which nobody has checked.\n"
-    "Read it with `maestromotif explain`."
+    "This task has no test of its own: success is its program's own claim (is_done),\n"
+    "which nobody has checked. See what it claims: `maestromotif explain`."
 )
 
 

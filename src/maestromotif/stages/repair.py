@@ -169,6 +169,7 @@ class _Repair:
 
     def _round(self, number: int) -> dict[str, Any]:
         from maestromotif.programs.coder import Coder
+        from maestromotif.programs.generations import GENERATIONS_FILE
         from maestromotif.programs.reality import reality_question
 
         plan, domain, present = self.plan, self.project.domain, self.program
@@ -185,16 +186,24 @@ class _Repair:
             return {**entry, "outcome": "nothing to mend", "why": f"it accomplished the task in all {plan.episodes} episodes"}
         self._progress(number, 0.3, "the coder writes a new version")
         question = reality_question(domain, self.project.skills, plan.text, plan.task, reality, plan.episodes, self._earlier())
-        coder = Coder(domain, self.chat, self.project.config.program, self.project.seed + number)
+        log = self.project.calls / GENERATIONS_FILE
+        coder = Coder(domain, self.chat, self.project.config.program, self.project.seed + number, log=log)
         try:
-            best, _ = coder.write(question, partial(self._trial, question), {"task": plan.text, "subject": plan.text})
+            best, rounds = coder.write(question, partial(self._trial, question), {"task": plan.text, "subject": plan.text})
         except ProgramError as error:
             return {**entry, "outcome": "refused", "why": error.problem}
         finally:
             self._keep(number, coder)
         write_atomically(self._folder(number) / _AFTER, best.source)
         assert best.report is not None
-        entry = {**entry, "model": best.reply.model, "source": best.reply.source, "trial": best.report.as_json()}
+        made = {
+            "rounds": rounds,
+            "model": best.reply.model,
+            "source": best.reply.source,
+            "edited": False,
+            "card": coder.cards[question.name],
+        }
+        entry = {**entry, "trial": {**best.report.as_json(), **made}}
         if best.source.split() == present.split():
             return {**entry, "outcome": "same program", "why": "the coder gave the program back as it was"}
         self._play(number, _HELD_OUT, {_OLD: present, _NEW: best.source}, plan.held_out, 0.4, 1.0)
@@ -210,7 +219,11 @@ class _Repair:
         found = compare_paired(old, new, confidence)
         better = found.p_value <= LEVEL
         counts = {name: rate(sum(won), len(won), confidence) for name, won in ((_OLD, old), (_NEW, new))}
-        why = "the new version accomplished the task more often" if better else "no better on fresh episodes than chance could explain"
+        why = "the new version accomplished the task more often"
+        if not better:
+            why = "no better on fresh episodes than chance could explain"
+        if not found.both + found.only_first + found.only_second:
+            why = "neither version accomplished the task once; it may be the skills that fall short, not the program"
         return {
             "outcome": "accepted" if better else "kept the old one",
             "why": why,
@@ -272,9 +285,7 @@ class _Repair:
         written = read_json(self.project.folder(f"task:{task}") / "trials.json") or {}
         accepted = [entry for entry in self.rounds if entry["outcome"] == "accepted"]
         if accepted:
-            last = accepted[-1]
-            own = {**last["trial"], "model": last["model"], "source": last["source"], "edited": False}
-            written = {"programs": {f"{task}.py": own}, "warnings": []}
+            written = {"programs": {f"{task}.py": accepted[-1]["trial"]}, "warnings": []}
         write_json(out / "trials.json", written)
 
 
