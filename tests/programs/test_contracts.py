@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from maestromotif.programs.answers import extract_program
 from maestromotif.programs.assemble import assemble
 from maestromotif.programs.config import ProgramConfig
 from maestromotif.programs.contracts import Findings, Programs, Scenes, check_policy, check_skills, make_scenes
+from maestromotif.programs.schedule import ProgramSchedule
 from maestromotif.programs.trial import run_trial
 from maestromotif.skills import SkillSet
+from maestromotif.types import EndCause
 
 NETHACK = NetHack()
 SKILLS = SkillSet.parse(NETHACK.skills_toml)
@@ -284,6 +288,57 @@ def test_a_policy_that_uses_up_its_fuel_is_soon_through() -> None:
     found = _policy(_next("return startable[0]", "    def observe(self, facts):\n        while True:\n            pass\n"))
     assert any(fault.startswith("observe: OutOfFuel") for fault in found.faults)
     assert found.costs["observe"]["calls"] <= 10
+
+
+# --- what docs/programs.md says of skills that may start
+
+
+def _starts(allowed: Sequence[str], answer: str = "startable[-1]", policy: bool = True) -> tuple[ProgramSchedule, list[str], list[list[str]]]:
+    """A schedule, the skills active after begin and three steps that end every call, and the lists that the policy was given."""
+    can_start = f"def can_start(skill, facts):\n    return skill in {list(allowed)!r}\n"
+    over = "def is_over(skill, facts, start):\n    return True\n"
+    source = f"given = []\nclass PolicyOverSkills:\n    def next_skill(self, facts, finished, startable):\n        given.append(list(startable))\n        return {answer}\n    def is_done(self, facts):\n        raise ValueError(str(given))\n"
+    schedule = ProgramSchedule(SKILLS, can_start + over, source if policy else None, [spec.name for spec in NETHACK.fact_specs], 1)
+    facts = SCENES.recorded[0][0]
+    active = [schedule.begin(facts), *(schedule.advance(facts, EndCause.CONTINUES)[1] for _ in range(3))]
+    told = [fault for fault in schedule.faults if fault.startswith("is_done")]
+    return schedule, active, ast.literal_eval(re.findall(r"ValueError: (.*) \(line", told[-1])[0]) if told else []
+
+
+def test_where_nothing_may_start_the_first_skill_does_and_nobody_is_asked() -> None:
+    _, active, given = _starts([])
+    assert active == [SKILLS.ids[0]] * 4
+    assert not given
+
+
+def test_where_one_may_start_it_does_whatever_is_answered() -> None:
+    _, active, given = _starts(["merchant"], "'descender'")
+    assert active == ["merchant"] * 4
+    assert given == [["merchant"]] * 3
+    assert _starts(["merchant"], "'descender'")[0].refused == {"chose 'descender', which may not start there": 4}
+
+
+def test_where_several_may_start_the_policy_chooses_among_all_of_them() -> None:
+    _, active, given = _starts(["worshipper", "descender"])
+    both = [skill for skill in SKILLS.ids if skill in ("worshipper", "descender")]
+    assert given == [both] * 3
+    assert active == [both[-1]] * 4  # the skill that has just ended may be called again
+    assert set(_starts(["worshipper", "descender"], policy=False)[1]) == set(both)
+
+
+def test_what_may_start_is_asked_where_a_call_ends_only() -> None:
+    can_start = "def can_start(skill, facts):\n    return skill == 'merchant' and facts.steps == 0\n"
+    source = can_start + "def is_over(skill, facts, start):\n    return facts.steps - start.steps >= 5\n"
+    schedule = ProgramSchedule(SKILLS, source, None, [spec.name for spec in NETHACK.fact_specs], 1)
+    episode = SCENES.recorded[0]
+    active = [schedule.begin(episode[0]), *(schedule.advance(facts, EndCause.CONTINUES)[1] for facts in episode[1:7])]
+    assert active == ["merchant"] * 5 + [SKILLS.ids[0]] * 2
+
+
+def test_a_call_lasts_for_at_least_one_step() -> None:
+    schedule, active, _ = _starts(["descender"])
+    assert schedule.active == active[0] == "descender"
+    assert schedule.offered["descender"] == 4
 
 
 # --- trials

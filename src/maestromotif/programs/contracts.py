@@ -258,7 +258,7 @@ def _costs(findings: Findings, part: str, costs: dict[str, float], fuel: int) ->
     if costs["us"] > slow:
         doubt = f"{part} takes {costs['us']:.0f} microseconds on average, more than {slow:.0f}: training calls it millions of times"
         findings.doubts.append(f"{doubt}; keep it to a few comparisons")
-    elif costs["most_fuel"] > _MOST_FUEL * fuel:
+    if costs["most_fuel"] > _MOST_FUEL * fuel:
         findings.doubts.append(f"one call of {part} used {costs['most_fuel']:.0f} of the {fuel} loop turns and calls that a step may use")
 
 

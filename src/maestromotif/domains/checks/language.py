@@ -34,6 +34,39 @@ def _facts(domain: Domain) -> str:
     return f"{len(specs)} facts keep to their documentation"
 
 
+def _possible(domain: Domain) -> str:
+    """Recorded facts keep to the specs; facts that occur are possible after those before them, and possible ones keep to the specs."""
+    specs = domain.fact_specs
+    for number, episode in enumerate(domain.recorded_facts()):
+        for step, facts in enumerate(episode):
+            check_facts(facts, specs, f"recorded episode {number}, step {step}")
+    seen = 0
+    env, explorer = domain.make_env(1), domain.explorer(6)
+    try:
+        env.reset([0], [6])
+        before: dict[str, Any] | None = None
+        for step in range(STEPS):
+            values = {spec.name: getattr(env.facts(0), spec.name) for spec in specs}
+            possible = domain.possible_facts(values, before)
+            if possible is None:
+                return "the domain cannot tell which facts are possible"
+            changed = [name for name, value in values.items() if possible[name] != value]
+            if changed:
+                name = changed[0]
+                fail(f"step {step}: possible_facts makes {possible[name]!r} of the fact {name} = {values[name]!r}, which has occurred")
+            for spec in specs:
+                value = values[spec.name]
+                if spec.type in ("int", "float") and (value < spec.least or (spec.most is not None and value > spec.most)):
+                    fail(f"step {step}: {spec.name} = {value!r} lies outside {spec.least} to {spec.most}")
+            seen, before = seen + 1, values
+            env.step(explorer.act(env))
+            if env.terminated_B[0]:
+                break
+    finally:
+        env.close()
+    return f"{seen} moments of play are possible"
+
+
 def _snapshots(domain: Domain) -> str:
     """Facts are read-only and stay what they were when the game goes on."""
     specs = domain.fact_specs
@@ -264,6 +297,7 @@ LANGUAGE_CHECKS: Mapping[str, Check] = {
     "words": _words,
     "facts": _facts,
     "facts are snapshots": _snapshots,
+    "possible facts": _possible,
     "reward keys": _keys,
     "signs": _signs,
     "captions": _captions,
