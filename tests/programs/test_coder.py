@@ -12,7 +12,18 @@ from maestromotif.errors import ChatError, ProgramError
 from maestromotif.llm import ChatReply, ChatRequest, RecordedChat
 from maestromotif.programs import ProgramConfig, recheck, write_programs, write_task_program
 from maestromotif.programs.generations import GENERATIONS_FILE, read_generations
-from maestromotif.programs.requests import repair_text, skill_question, system_text, task_question, training_question
+from maestromotif.programs.requests import (
+    assess_text,
+    examiner_text,
+    remark_text,
+    repair_text,
+    scenario_text,
+    skill_question,
+    system_text,
+    task_question,
+    training_question,
+)
+from maestromotif.programs.scenario import usual_facts
 from maestromotif.skills import Skill, SkillSet
 
 DOMAIN = Corridor({})
@@ -236,7 +247,10 @@ def test_programs_edited_by_hand_are_checked_again_and_marked(written: Path, tmp
         recheck(DOMAIN, SKILLS, CONFIG, tmp_path / "empty")
 
 
-@pytest.mark.parametrize("name", ["system", "skill", "training", "task", "repair"])
+_ALL_PROMPTS = ["system", "skill", "training", "task", "repair", "examiner", "scenario_skill", "scenario_task", "assess", "remark"]
+
+
+@pytest.mark.parametrize("name", _ALL_PROMPTS)
 def test_prompts_are_as_recorded(name: str) -> None:
     """After a deliberate change of a prompt, delete its golden file, run the test, and read the new one."""
     text = {
@@ -245,6 +259,11 @@ def test_prompts_are_as_recorded(name: str) -> None:
         "training": lambda: training_question(DOMAIN, SKILLS).text,
         "task": lambda: task_question(DOMAIN, SKILLS, TASK.description, TASK.id).text,
         "repair": lambda: repair_text(100, ("a.py:3: a rule", "another"), ("steps 0-3 go_left: go_left is over", "end")),
+        "examiner": lambda: examiner_text(DOMAIN),
+        "scenario_skill": lambda: scenario_text(skill_question(DOMAIN, SKILLS["go_left"]), usual_facts(DOMAIN)),
+        "scenario_task": lambda: scenario_text(task_question(DOMAIN, SKILLS, TASK.description, TASK.id), usual_facts(DOMAIN)),
+        "assess": lambda: assess_text(skill_question(DOMAIN, SKILLS["go_left"]), "x = 1\n", 100, ("a doubt",), ("steps 0-3", "end")),
+        "remark": lambda: remark_text("Shorter, please."),
     }[name]()
     path = GOLDEN / f"{name}.txt"
     if not path.exists():

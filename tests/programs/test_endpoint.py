@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from maestromotif.domains import load_domain
 from maestromotif.domains.corridor import Corridor
 from maestromotif.errors import BudgetError, CallError, ChatError, ProgramError
 from maestromotif.llm import ChatConfig, make_chat
@@ -20,6 +21,8 @@ from maestromotif.llm.testing import Answer, ChatServer, completion
 from maestromotif.programs import ProgramConfig, write_task_program
 from maestromotif.programs.failures import failure_report, rule
 from maestromotif.programs.generations import read_generations
+from maestromotif.programs.requests import skill_question, task_question
+from maestromotif.programs.scenario import read_scenario, run_scenario
 from maestromotif.programs.write import ProgramResult
 from maestromotif.skills import SkillSet
 
@@ -363,3 +366,57 @@ def test_rules_leave_out_what_is_particular() -> None:
         == "next_skill: ZeroDivisionError: division by zero"
     )
     assert rule("a.py:3: the name 'opne' is not available (did you mean 'open'?)") == "the name '…' is not available"
+
+
+def test_half_a_character_in_an_answer_harms_nothing(tmp_path: Path) -> None:
+    """JSON can hold half of a surrogate pair, which no file can."""
+    body = json.dumps({"choices": [{"message": {"content": "\ud83d " + block(RIGHT)}, "finish_reason": "stop"}]}).encode()
+    with coder(scripted({"program": [Answer(body=body)]}), tmp_path / "llm") as (_, chat):
+        write(chat, tmp_path / "task")
+    assert entry(tmp_path / "task")["verdict"] == "good"
+
+
+def test_whatever_stands_in_a_case_is_read_or_told() -> None:
+    question = task_question(DOMAIN, SKILLS, TASK.description, TASK.id)
+    odd: list[Any] = [
+        None,
+        True,
+        0,
+        -1.5,
+        10**30,
+        float("inf"),
+        "x",
+        "\ud83d",
+        [],
+        {},
+        [None],
+        {"a": [1]},
+        ["go_left"],
+        [{"steps": 10**30}],
+    ]
+    names = ("words", "states", "finished", "startable", "next_skill", "is_done", "can_start", "x")
+    for first, second in itertools.product(itertools.product(names, odd), repeat=2):
+        case = dict([("states", [{}]), ("is_done", False), first, second])
+        found = read_scenario(json.dumps([case]), question, DOMAIN)
+        assert len(found.cases) + len(found.malformed) == 1
+        assert bool(found.skipped) == (not found.cases)
+    for text in ("", "[" * 100_000, "null", "```json\n[]\n```", "[1e999]"):
+        assert read_scenario(text, question, DOMAIN).skipped
+
+
+def test_cases_are_tried_with_the_facts_of_nethack() -> None:
+    pytest.importorskip("nle")
+    domain = load_domain("nethack")
+    skill = SkillSet.parse(domain.skills_toml)["descender"]
+    question = skill_question(domain, skill)
+    cases = [
+        {"words": "one level deeper", "states": [{}, {"depth": 2, "max_depth": 2}], "is_over": True},
+        {"words": "nothing happened", "states": [{}, {"turn": 9}], "is_over": True},
+    ]
+    source = "def can_start(facts):\n    return True\n\ndef is_over(facts, start):\n    return facts.depth > start.depth\n"
+    found = run_scenario(source, question, read_scenario(json.dumps(cases), question, domain), domain, CONFIG, 0)
+    assert (found.cases, len(found.failed), found.skipped) == (2, 1, "")
+    assert "in the case 'nothing happened' (the usual facts; then turn = 9): is_over gave False, expected True" in found.failed[0]
+    hostile = source.replace("return facts.depth", "while True:\n        pass\n    return facts.depth")
+    (first, _) = run_scenario(hostile, question, read_scenario(json.dumps(cases), question, domain), domain, CONFIG, 0).failed
+    assert "failed with OutOfFuel" in first

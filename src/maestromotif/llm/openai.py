@@ -209,10 +209,10 @@ class OpenAIChat:
         refused = bool(refusal) and not text
         return ChatReply(
             text=refusal if refused else text,
-            finish_reason="refusal" if refused else str(choice.get("finish_reason") or "stop"),
+            finish_reason="refusal" if refused else _whole(str(choice.get("finish_reason") or "stop")),
             prompt_tokens=_count(counts.get("prompt_tokens")),
             completion_tokens=_count(counts.get("completion_tokens")),
-            model=str(document.get("model") or self.model),
+            model=_whole(str(document.get("model") or self.model)),
             source="endpoint",
             tail=_tail(choice.get("logprobs")) if request.top_logprobs else (),
         )
@@ -283,7 +283,10 @@ def _tail(logprobs: Any) -> tuple[Token, ...]:
     """The last tokens of an answer; empty where the endpoint gave none, or not in the usual form."""
     try:
         return tuple(
-            Token(str(token["token"]), {str(other["token"]): float(other["logprob"]) for other in [*token["top_logprobs"], token]})
+            Token(
+                _whole(str(token["token"])),
+                {_whole(str(other["token"])): float(other["logprob"]) for other in [*token["top_logprobs"], token]},
+            )
             for token in logprobs["content"][-_TAIL:]
         )
     except (KeyError, TypeError, ValueError):
@@ -309,10 +312,15 @@ def _text(content: Any) -> str:
     if content is None:
         return ""
     if isinstance(content, str):
-        return content
+        return _whole(content)
     if isinstance(content, list):
-        return "".join(str(part["text"]) for part in content if part.get("type") == "text")
+        return _whole("".join(str(part["text"]) for part in content if part.get("type") == "text"))
     raise TypeError(f"content of type {type(content).__name__}")
+
+
+def _whole(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair, which JSON can hold and no file can."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _count(value: Any) -> int:
