@@ -135,7 +135,14 @@ def f(xs):
 """,
     "assignments": """
 from collections import Counter
+class Inner:
+    total = 0
+made = Inner()
+def inner(calls, x):
+    calls.append(-x)
+    return made
 def f(xs):
+    made.total = 0
     calls = []
     def place(i):
         calls.append(i)
@@ -146,6 +153,8 @@ def f(xs):
         counts[(x % 3, len(calls))] += x
         place(x)[len(calls) - 1] *= 2
         place(x)[-1] += 1
+        inner(calls, x).total += x
+        inner(calls, x).total *= 2
     s = set(xs)
     t = s
     s -= {1, 2}
@@ -160,7 +169,7 @@ def f(xs):
             rows.append(())
     c = Counter(xs) + Counter(xs)
     c["x"] += 1
-    return counts, calls, t is s, s, rest, more, rows, c, isinstance(c, Counter), isinstance({}, Counter), isinstance(3, (int, str)), isinstance(3, int | str)
+    return counts, calls, t is s, s, rest, more, rows, c, isinstance(c, Counter), isinstance({}, Counter), isinstance(3, (int, str)), isinstance(3, int | str), made.total
 """,
     "choices by key": """
 def f(xs):

@@ -159,8 +159,7 @@ class _Checker:
         self.bound = set(bound_names(tree))
         self.classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         self.own = set(_own_attributes(tree))
-        self.real = real_attributes(names)
-        self.attributes = self.real | self.own
+        self.attributes = real_attributes(names) | self.own
         self.in_class = {id(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body}
         nodes = list(ast.walk(tree))
         self.called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
@@ -220,14 +219,11 @@ class _Checker:
         if isinstance(node.ctx, ast.Del):
             yield "attributes may not be deleted; set them to None"
         elif not isinstance(node.ctx, ast.Load):
-            if not isinstance(node.value, ast.Name):
-                # Any other attribute is renamed: whatever object this is, only programs could tell that it was set.
-                if node.attr in self.real:
-                    yield f"an attribute called {node.attr} may be set on a plain name only, such as self.{node.attr}"
-            elif node.attr in self.given and node.value.id in ("facts", "start"):
-                yield f"facts are read-only: {node.value.id}.{node.attr} may not be set"
-            elif node.attr in CONTRACT:
+            # That nothing but an object of the program's own gets an attribute with a plain name is seen to when it runs.
+            if node.attr in CONTRACT:
                 yield f"{node.attr} may only be defined with def, not set"
+            elif node.attr in self.given and isinstance(node.value, ast.Name) and node.value.id in ("facts", "start"):
+                yield f"facts are read-only: {node.value.id}.{node.attr} may not be set"
 
     def _FunctionDef(self, node: ast.FunctionDef) -> Iterator[str]:
         if not (node.name == "__init__" and id(node) in self.in_class):

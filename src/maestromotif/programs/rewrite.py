@@ -184,12 +184,14 @@ class Rewriter(ast.NodeTransformer):
                 node.value = _at(_call("$charge", node.value), node.value)
             return node
         first: list[ast.stmt] = []
-        if not simple and isinstance(node.target, ast.Subscript):
+        if not simple and isinstance(node.target, ast.Subscript | ast.Attribute):
             # What is evaluated twice is put aside first.
             target = node.target
-            names = {"$of": target.value, "$at": target.slice}
-            first = [self._bind(node, name, value) for name, value in names.items()]
-            node.target = _at(ast.Subscript(ast.Name("$of", ast.Load()), ast.Name("$at", ast.Load()), ast.Store()), target)
+            first = [self._bind(node, "$of", target.value)]
+            target.value = _at(ast.Name("$of", ast.Load()), target)
+            if isinstance(target, ast.Subscript):
+                first.append(self._bind(node, "$at", target.slice))
+                target.slice = _at(ast.Name("$at", ast.Load()), target)
         elif isinstance(node.target, ast.Attribute) and not isinstance(node.target.value, ast.Name):
             first = [self._bind(node, "$of", node.target.value)]
             node.target = _at(ast.Attribute(ast.Name("$of", ast.Load()), node.target.attr, ast.Store()), node.target)
