@@ -46,6 +46,16 @@ def test_the_same_episodes_come_to_both_versions(setting: Setting, tmp_path: Pat
     assert old.column("seed") != elsewhere.column("seed")
 
 
+def test_being_watched_changes_nothing(setting: Setting, tmp_path: Path) -> None:
+    _play(setting, tmp_path, "both_ends", "program", TASK, TASK)
+    plain = setting.play("trained", TASK, 12, setting.longest("both_ends"), "there", task="both_ends", stop_on_claim=False)
+    watched = read_witnessed(tmp_path, "program")
+    assert watched.episodes.column("steps").to_pylist() == [episode.steps for episode in plain]
+    assert watched.episodes.column("success.landmark").to_pylist() == [episode.success["landmark"] for episode in plain]
+    ends = [(call.skill, call.start, call.end) for episode in plain for call in episode.calls]
+    assert [(row["skill"], row["start"], row["end"]) for row in watched.calls.to_pylist()] == ends
+
+
 def test_a_free_task_is_judged_by_the_first_program_not_by_who_drives(setting: Setting, corridor: Corridor, tmp_path: Path) -> None:
     _play(setting, tmp_path, "free_task", "old", TASK, TASK)
     _play(setting, tmp_path, "free_task", "liar", LIAR, TASK)

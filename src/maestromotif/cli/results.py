@@ -37,7 +37,7 @@ def print_solved(project: Project, task: str) -> None:
     if task not in project.domain.tasks:
         typer.echo(CLAIM_NOTE)
     if repaired(project, task):
-        typer.echo("This is the repaired program, on other episodes than those it was mended and chosen by.")
+        typer.echo("Repaired program, on other episodes than those it was mended and chosen by.")
     typer.echo(f"program: {shown_path(program_in_use(project, task))}")
 
 

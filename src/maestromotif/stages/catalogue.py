@@ -414,7 +414,8 @@ def _solve_inputs(task: str, asked: Mapping[str, Any], project: Project) -> Mapp
     inputs = {**_evaluate_inputs(project), "solve": dict(asked)}
     if "repaired" in asked:
         # Not a parent: a repair that only learned that the old version stays changes nothing here.
-        inputs["repaired program"] = {"digest": file_digest(program_in_use(project, task))}
+        program = program_in_use(project, task)
+        inputs["repaired program"] = {"digest": file_digest(program) if program.is_file() else ""}
     return inputs
 
 
