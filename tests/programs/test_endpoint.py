@@ -370,7 +370,7 @@ def test_rules_leave_out_what_is_particular() -> None:
 
 def test_half_a_character_in_an_answer_harms_nothing(tmp_path: Path) -> None:
     """JSON can hold half of a surrogate pair, which no file can."""
-    body = json.dumps({"choices": [{"message": {"content": "\ud83d " + block(RIGHT)}, "finish_reason": "stop"}]}).encode()
+    body = json.dumps({"choices": [{"message": {"content": "\ud83d\n" + block(RIGHT)}, "finish_reason": "stop"}]}).encode()
     with coder(scripted({"program": [Answer(body=body)]}), tmp_path / "llm") as (_, chat):
         write(chat, tmp_path / "task")
     assert entry(tmp_path / "task")["verdict"] == "good"
