@@ -164,7 +164,15 @@ class _DefaultDict(dict[Any, Any], metaclass=_Fixed):
 
 
 def _eager(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:
-    return lambda *arguments, **named: iter(charge(list(function(*arguments, **named))))
+    def eager(*arguments: Any, **named: Any) -> Any:
+        # Of many arguments, each element may be as wide.
+        most = MAX_SIZE // max(1, len(arguments) - 2)
+        items = list(islice(function(*arguments, **named), most + 1))
+        if len(items) > most:
+            raise ValueError(f"more than {most} elements of {len(arguments)} arguments")
+        return iter(charge(items))
+
+    return eager
 
 
 def _apart(function: Callable[..., Any], charge: Callable[[Any], Any]) -> Callable[..., Any]:

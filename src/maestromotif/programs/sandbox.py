@@ -174,4 +174,4 @@ def describe_fault(error: BaseException, filename: str) -> str:
             line = step.tb_lineno
         step = step.tb_next
     text = error_text(error).replace("$", "")[:200]
-    return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    return f"{type(error).__name__[:80]}: {text}" + (f" (line {line})" if line else "")

@@ -98,6 +98,8 @@ FILTER = {
     "hexadecimal literal": "def probe(facts):\n    return 0x" + "f" * 30_000 + " > 1",
     "product of texts and numbers": "def probe(facts):\n    return len(1000 * 'a' * 1000) == 1000000",
     "fraction that hides a list": "def probe(facts):\n    return len([0] * (10 ** 6 // 1)) == 10 ** 6",
+    "zip of many": "def probe(facts):\n    a = [1] * 2000\n    return len(list(zip(*[a] * 2000))) == 2000",
+    "map of many": "def probe(facts):\n    a = [1] * 2000\n    kept = []\n    return len(list(map(lambda *b: kept.append(b), *[a] * 2000))) == 2000 and len(kept) == 2000",
     # Numbers and texts.
     "number from hexadecimal digits": "def probe(facts):\n    return int('f' * 90000, 16).bit_length() > 100000",
     "number from binary digits": "def probe(facts):\n    return int('1' * 90000, base=2).bit_length() > 80000",
