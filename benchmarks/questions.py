@@ -1,15 +1,27 @@
-"""How many questions uniform and active pairing need, with judges whose answers are known.
+"""How many questions active pairing needs, and how many uniform sampling needs, with judges whose answers are known.
 
-    python benchmarks/questions.py PROJECT                # a NetHack project with collected captions and judges
-    python benchmarks/questions.py PROJECT --seeds 1 --skills merchant
+    python benchmarks/questions.py --work DIR            # collects captions of NetHack first; goes on where it was stopped
+    python benchmarks/questions.py --work DIR --seeds 1 --skills merchant
 
-The judge is the skill's scoring program over the project's captions, made worse: where two scores differ by no more than ``CLOSE`` it
-says "first" with probability ``BIAS``, and then one answer in ten is turned round (a tie becomes either side). Held out are pairs that the
-noise-free program decides: drawn uniformly over pairs of captions, and drawn as the package's uniform pairing draws them (stratified by
-signs). Ways to choose: pairs of distinct captions drawn uniformly (as the literature does), the package's uniform pairing, and active
-pairing. What is learnt from the answers: the package's default reward model ("network"), and the model that active pairing itself
-uses ("linear"). The number of questions is where a curve first reaches 95 % and stays there, interpolated on a logarithmic scale;
-None: not within them. Active pairing's own held-out questions are counted; the reward models learn from them as well.
+Captions: each seed has play of its own by NetHack's explorer (``--steps``, as ``[collect]`` has by default). One distinct caption in
+five is held out: no question is about it, and no feature is taken from it. Accuracy is measured on pairs of distinct held-out captions,
+drawn uniformly from those that the noise-free judge decides (up to 5,000).
+
+The judge is the scoring program that is recorded for each skill (``--judge truth``: the domain's own measure of progress), made worse:
+where two scores differ by no more than ``CLOSE`` it says "first" with probability ``BIAS``, and then one answer in ten is turned round
+(a tie becomes either side).
+
+Arms, by pairs and learner:
+
+    observations/character-cnn   any two steps of play, copies and all, and a convolution over the message's bytes beside the signs
+    observations/linear          the same pairs, and the linear model with a prior
+    captions/linear              any two distinct captions
+    active/linear                active pairing, its own held-out questions counted and learnt from
+    stopped                      active pairing with ``stop = true``: where it ends
+
+An arm's number of questions is the first at which 95 % is reached and not lost again before twice as many (as far as it was measured),
+interpolated between logarithms of sizes. Where that does not happen, the largest size is a lower bound (``"reached": false``). Every result
+is on the disk, in ``DIR``, as soon as it is there; ``--out`` gets all of them with ratios, and ``--plot`` draws the curves.
 """
 
 from __future__ import annotations
@@ -17,43 +29,57 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy comes: a process per core, a thread per process
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from maestromotif.domains.registry import load_domain
-from maestromotif.feedback.annotators.judge import tie_margin
-from maestromotif.feedback.config import AnnotateConfig
+from maestromotif.feedback import AnnotateConfig, CollectConfig, collect
+from maestromotif.feedback.annotators.judge import extract_program, tie_margin
 from maestromotif.feedback.journal import Answered
-from maestromotif.feedback.pairs import sample_rows
 from maestromotif.feedback.questions import ActiveQuestions
 from maestromotif.feedback.scoring import score_inputs
 from maestromotif.feedback.selection import design_of
 from maestromotif.feedback.tables import CaptionTable
-from maestromotif.rewards.belief import fit_belief
-from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry
+from maestromotif.files import write_atomically
+from maestromotif.rewards.belief import fit_belief, linear_scorer
+from maestromotif.rewards.bradley_terry import fit_bradley_terry
 from maestromotif.rewards.config import RewardConfig
+from maestromotif.rewards.encoders import make_reader
+from maestromotif.rewards.encoders.hashed import HashedReader, build_corpus
 from maestromotif.rewards.features import feature_hashes
 from maestromotif.skills import Skill
 from maestromotif.types import Verdict
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Curve = list[tuple[int, float]]
 FLIP, BIAS, CLOSE, GOAL = 0.1, 0.2, 0.25, 0.95
-# Fewer points for the network, which takes seconds each.
-SIZES = {
-    ("uniform", "linear"): (100, 200, 400, 800, 1600, 3200, 6400),
-    ("uniform", "network"): (800, 1600, 3200, 6400, 12800),
-    ("stratified", "linear"): (100, 200, 400, 800, 1600, 3200, 6400),
-    ("active", "linear"): (60, 100, 140, 200, 280, 400, 560, 800, 1120, 1600),
-    ("active", "network"): (400, 800, 1600),
+SKILLS = ("discoverer", "descender", "ascender", "merchant", "worshipper")
+_SIZES = (25, 35, 50, 71, 100, 141, 200, 283, 400, 566, 800, 1131, 1600, 2263, 3200, 4525, 6400)
+# Largest size of each arm; the convolution takes long, so it gets fewer points.
+ARMS = {
+    "active/linear": [size for size in _SIZES if size <= 1600],
+    "captions/linear": list(_SIZES),
+    "stopped": [3200],
+    "observations/linear": [size for size in _SIZES if size in (100, 200, 400, 800, 1600, 3200, 6400)],
+    "observations/character-cnn": [400, 1600, 6400],
 }
+OURS = "active/linear"
 _VERDICTS = {1.0: Verdict.FIRST, 0.0: Verdict.SECOND, 0.5: Verdict.TIE}
+# Student's t, 97.5 %, by degrees of freedom.
+_STUDENT = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def uniform_pairs(size: int, number: int, rng: np.random.Generator) -> Rows:
@@ -72,101 +98,246 @@ def answers(score_N: Floats, margin: float, pairs_P: Rows, rng: np.random.Genera
     return np.where(rng.random(len(pairs_P)) < FLIP, turned_P, target_P)
 
 
-class Bench:
-    """Captions, what models see of them, and one skill's judge."""
-
-    def __init__(self, captions: CaptionTable) -> None:
-        self.captions = captions
-        self.corpus = build_corpus([feature_hashes(captions.reward_input(row)) for row in range(len(captions))], 2)
-        self.design = design_of(captions)
-
-    def held_out(self, score_N: Floats, margin: float) -> dict[str, Rows]:
-        rng = np.random.default_rng(12345)
-        drawn = {"uniform": uniform_pairs(len(score_N), 60_000, rng), "stratified": sample_rows(self.captions, 15_000, rng)}
-        return {name: pairs[np.abs(score_N[pairs[:, 0]] - score_N[pairs[:, 1]]) > margin][:4000] for name, pairs in drawn.items()}
-
-    def learn(self, learner: str, pairs_P: Rows, target_P: Floats, seed: int) -> Floats:
-        if learner == "linear":
-            return self.design.scores(fit_belief(self.design, pairs_P, target_P).mean)
-        return fit_bradley_terry(self.corpus, pairs_P, target_P, RewardConfig(learner="network"), seed).model.raws(self.corpus)
-
-    def active(self, skill: str, score_N: Floats, margin: float, most: int, seed: int) -> tuple[Rows, Floats]:
-        """Questions in the order in which they are asked, with their answers."""
-        config = AnnotateConfig(pairs=most, stop=False)
-        questions = ActiveQuestions(self.captions, self.design, Skill(skill, "A judge's."), config, seed)
-        rng, row_of = np.random.default_rng([seed, 1]), self.captions.rows()
-        given: dict[str, Answered] = {}
-        pairs, targets = [np.zeros((0, 2), np.int64)], [np.zeros(0)]
-        while batch := questions.more(given):
-            pairs.append(np.array([[row_of[first], row_of[second]] for _, first, second in batch], np.int64))
-            targets.append(answers(score_N, margin, pairs[-1], rng))
-            given.update((pair.id, Answered(_VERDICTS[value])) for (pair, _, _), value in zip(batch, targets[-1].tolist(), strict=True))
-        return np.concatenate(pairs), np.concatenate(targets)
-
-
-def needed(curve: list[tuple[int, float]]) -> float | None:
-    """Questions at which accuracy reaches the goal for good."""
-    reached = None
-    for (size, accuracy), (before, lower) in zip(reversed(curve), [*reversed(curve[:-1]), (0, 0.0)], strict=True):
-        if accuracy < GOAL:
-            break
-        share = (GOAL - lower) / (accuracy - lower) if lower < GOAL else 0.0
-        reached = math.exp(math.log(size) + (share - 1.0) * math.log(size / before)) if before and lower < GOAL else float(size)
-    return reached
-
-
-def measure(bench: Bench, skill: str, score_N: Floats, margin: float, seed: int, learners: list[str]) -> dict[str, Any]:
-    """Curves of one skill and seed: way/learner/held-out -> [[questions, accuracy], ...], and the shares of ties among answers."""
-    held_out = bench.held_out(score_N, margin)
-    rng = np.random.default_rng([seed, 2])
-    asked: dict[str, tuple[Rows, Floats]] = {"active": bench.active(skill, score_N, margin, SIZES["active", "linear"][-1], seed)}
-    for way, pairs in (
-        ("uniform", uniform_pairs(len(score_N), 12_800, rng)),
-        ("stratified", sample_rows(bench.captions, 12_800, rng)),
-    ):
-        asked[way] = pairs, answers(score_N, margin, pairs, rng)
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for (way, learner), sizes in SIZES.items():
-        if learner not in learners:
+def needed(curve: Curve) -> tuple[float, bool]:
+    """Questions at which accuracy reaches the goal and keeps it up to twice as many; else the largest size, and False."""
+    for place, (size, accuracy) in enumerate(curve):
+        rest = [later for number, later in curve[place:] if number <= 2.1 * size]
+        if min(rest) < GOAL:
             continue
-        pairs_P, target_P = asked[way]
+        before, lower = curve[place - 1] if place else (size, accuracy)
+        share = (GOAL - lower) / (accuracy - lower) if lower < GOAL else 1.0
+        return before * math.exp(share * math.log(size / before)), True
+    return float(curve[-1][0]), False
+
+
+class World:
+    """One seed's captions, and one skill's noise-free scores of them."""
+
+    def __init__(self, play: Path, skill: str, judge: str, seed: int) -> None:
+        self.skill, self.seed = skill, seed
+        domain = load_domain("nethack")
+        captions = CaptionTable.load(play / "captions.parquet", domain)
+        inputs = [captions.reward_input(row) for row in range(len(captions))]
+        order = np.random.default_rng([seed, 0]).permutation(len(captions))
+        held, pool = np.sort(order[: len(order) // 5]), np.sort(order[len(order) // 5 :])
+        if judge == "truth":
+            score_N, self.margin = np.array([domain.caption_score(skill, one) for one in inputs], np.float64), 0.0
+        else:
+            (folder,) = domain.recorded_answers
+            source = extract_program((Path(folder) / f"judge-{skill}.md").read_text(encoding="utf-8"), skill)
+            scores = score_inputs(source, inputs, domain.sign_specs, f"judge-{skill}.py", 120.0)
+            score_N, self.margin = np.array(scores, np.float64), tie_margin(source, skill)
+        self.captions, self.score_N, self.test_N = captions.select(pool), score_N[pool], score_N[held]
+        self._pool_inputs, self._test_inputs = [inputs[row] for row in pool], [inputs[row] for row in held]
+        drawn = uniform_pairs(len(held), 100_000, np.random.default_rng([seed, 3]))
+        self._pairs = drawn[np.abs(self.test_N[drawn[:, 0]] - self.test_N[drawn[:, 1]]) > self.margin][:5000]
+        reader = make_reader("character-cnn", [len(spec.values) for spec in domain.sign_specs])
+        self._texts, self._test_texts = reader.read(self._pool_inputs), reader.read(self._test_inputs)
+
+    @cached_property
+    def hashed(self) -> Any:
+        corpus = build_corpus([feature_hashes(one) for one in self._pool_inputs], 1)
+        return design_of(self.captions), len(corpus.buckets), HashedReader(corpus.buckets).read(self._test_inputs)
+
+    def right(self, raw_N: Floats) -> float:
+        """Share of the held-out pairs that raw rewards of the held-out captions order rightly."""
+        one, other = self._pairs.T
+        return float(np.mean((raw_N[one] > raw_N[other]) == (self.test_N[one] > self.test_N[other])))
+
+    def linear(self, pairs_P: Rows, target_P: Floats) -> float:
+        design, features, test = self.hashed
+        return self.right(linear_scorer(design, fit_belief(design, pairs_P, target_P), features).raws(test))
+
+    def convolution(self, pairs_P: Rows, target_P: Floats) -> float:
+        config = RewardConfig(encoder="character-cnn", held_out=0.001)
+        return self.right(fit_bradley_terry(self._texts, pairs_P, target_P, config, self.seed).model.raws(self._test_texts))
+
+    def drawn(self, way: str, number: int) -> tuple[Rows, Floats]:
+        rng = np.random.default_rng([self.seed, 2])
+        if way == "observations":
+            pairs = rng.choice(len(self.captions), (number, 2), p=self.captions.counts / self.captions.counts.sum())
+        else:
+            pairs = uniform_pairs(len(self.captions), number, rng)
+        return pairs, answers(self.score_N, self.margin, pairs, rng)
+
+    def active(self, most: int, stop: bool) -> Iterator[tuple[Rows, Floats]]:
+        """All questions with their answers after each batch."""
+        questions = ActiveQuestions(
+            self.captions, self.hashed[0], Skill(self.skill, "A judge's."), AnnotateConfig(pairs=most, stop=stop), self.seed
+        )
+        rng, row_of = np.random.default_rng([self.seed, 1]), self.captions.rows()
+        given: dict[str, Answered] = {}
+        pairs, targets = np.zeros((0, 2), np.int64), np.zeros(0)
+        while batch := questions.more(given):
+            asked = np.array([[row_of[first], row_of[second]] for _, first, second in batch], np.int64)
+            said = answers(self.score_N, self.margin, asked, rng)
+            given.update((pair.id, Answered(_VERDICTS[value])) for (pair, _, _), value in zip(batch, said.tolist(), strict=True))
+            pairs, targets = np.concatenate([pairs, asked]), np.concatenate([targets, said])
+            yield pairs, targets
+
+
+@lru_cache(maxsize=2)
+def world(play: Path, skill: str, judge: str, seed: int) -> World:
+    return World(play, skill, judge, seed)
+
+
+def run(play: Path, skill: str, judge: str, seed: int, arm: str) -> dict[str, Any]:
+    """One arm of one skill and seed; its curve ends once 95 % has been kept for twice as many questions."""
+    began, here, curve = time.process_time(), world(play, skill, judge, seed), []
+    way, _, learner = arm.partition("/")
+    learn: Callable[[Rows, Floats], float] = here.convolution if learner == "character-cnn" else here.linear
+    sizes = ARMS[arm]
+    if arm == "stopped":
+        pairs, targets = list(here.active(sizes[-1], True))[-1]
+        curve.append((len(pairs), learn(pairs, targets)))
+    else:
+        batches = here.active(sizes[-1], False) if way == "active" else iter([here.drawn(way, sizes[-1])])
+        pairs, targets = next(batches)
         for size in sizes:
-            raw_N = bench.learn(learner, pairs_P[:size], target_P[:size], seed)
-            for name, test in held_out.items():
-                right = (raw_N[test[:, 0]] > raw_N[test[:, 1]]) == (score_N[test[:, 0]] > score_N[test[:, 1]])
-                curves.setdefault(f"{way}/{learner}/{name}", []).append((size, float(right.mean())))
-    tied = {way: float(np.mean(np.abs(score_N[pairs[:, 0]] - score_N[pairs[:, 1]]) <= margin)) for way, (pairs, _) in asked.items()}
-    return {"skill": skill, "seed": seed, "curves": curves, "needed": {name: needed(curve) for name, curve in curves.items()}, "ties": tied}
+            while len(pairs) < size:
+                pairs, targets = next(batches)
+            curve.append((size, learn(pairs[:size], targets[:size])))
+            value, reached = needed(curve)
+            if reached and curve[-1][0] >= 2 * value:
+                break
+    value, reached = needed(curve)
+    return {
+        "seed": seed,
+        "skill": skill,
+        "arm": arm,
+        "captions": len(here.captions),
+        "curve": curve,
+        "needed": round(value, 1),
+        "reached": reached,
+        "seconds": round(time.process_time() - began, 1),
+    }
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
+    """Geometric mean and 95 % interval (Student's t over logarithms)."""
+    logs = np.log(ratios)
+    middle = float(logs.mean())
+    half = _STUDENT.get(len(logs) - 1, 1.96) * float(logs.std(ddof=1)) / math.sqrt(len(logs)) if len(logs) > 1 else math.inf
+    return math.exp(middle), math.exp(middle - half), math.exp(middle + half)
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each skill and arm, questions and how many times as many as ours; bounds where an arm did not reach the goal."""
+    by = {(one["skill"], one["arm"], one["seed"]): one for one in runs}
+    rows = []
+    for skill, arm in dict.fromkeys((one["skill"], one["arm"]) for one in runs):
+        mine = [one for (name, way, _), one in by.items() if (name, way) == (skill, arm)]
+        both = [(one, by[skill, OURS, one["seed"]]) for one in mine if (skill, OURS, one["seed"]) in by and arm != "stopped"]
+        row: dict[str, Any] = {"skill": skill, "arm": arm, "seeds": len(mine), "reached": sum(one["reached"] for one in mine)}
+        row["questions"] = round(float(np.exp(np.mean([math.log(one["needed"]) for one in mine]))))
+        if arm == "stopped":
+            row["accuracy"] = round(float(np.mean([one["curve"][-1][1] for one in mine])), 4)
+            row["lowest"] = min(one["curve"][-1][1] for one in mine)
+        elif both and arm != OURS:
+            ratio, low, high = interval([one["needed"] / ours["needed"] for one, ours in both])
+            row["ratio"] = {"mean": round(ratio, 2), "low": round(low, 2), "high": round(high, 2), "is_bound": row["reached"] < len(mine)}
+        rows.append(row)
+    return rows
+
+
+def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
+    """Accuracy by questions, a panel for each skill: mean over seeds, and the band from lowest to highest."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    skills = list(dict.fromkeys(one["skill"] for one in runs))
+    figure, axes = pyplot.subplots(1, len(skills), figsize=(3.0 * len(skills), 3.4), sharey=True, squeeze=False, layout="constrained")
+    colours = {"active/linear": "C3", "captions/linear": "C0", "observations/linear": "C2", "observations/character-cnn": "C7"}
+    for axis, skill in zip(axes[0], skills, strict=True):
+        for arm, colour in colours.items():
+            points: dict[int, list[float]] = {}
+            curves = [one["curve"] for one in runs if (one["skill"], one["arm"]) == (skill, arm)]
+            for size, accuracy in (point for curve in curves for point in curve):
+                points.setdefault(size, []).append(accuracy)
+            # A curve that ended early would leave a mean of the others alone.
+            sizes = sorted(size for size, values in points.items() if len(values) == len(curves))
+            if not sizes:
+                continue
+            axis.plot(sizes, [np.mean(points[size]) for size in sizes], color=colour, label=arm)
+            low, high = ([pick(points[size]) for size in sizes] for pick in (min, max))
+            axis.fill_between(sizes, low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.axhline(GOAL, color="black", linewidth=0.7, linestyle=":")
+        axis.set(xscale="log", title=skill, xlabel="questions", ylim=(0.4, 1.0))
+    axes[0][0].set_ylabel("held-out pairs ordered rightly")
+    axes[0][0].legend(fontsize="x-small", loc="lower right")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def choosing(work: Path, rows: int, most: int) -> dict[str, Any]:
+    """Seconds of one thread that choosing takes for a whole annotation among ``rows`` captions, NetHack's with words added."""
+    parts = [CaptionTable.load(file, load_domain("nethack")) for file in sorted(work.glob("play-*/captions.parquet"))]
+    known = parts[0].merge(*parts[1:])
+    copies = -(-rows // len(known))
+    messages = tuple(f"{message} {chr(97 + copy)}" for copy in range(copies) for message in known.messages)[:rows]
+    signs, texts = np.tile(known.signs, (copies, 1))[:rows], (known.texts * copies)[:rows]
+    captions = CaptionTable(np.arange(rows), messages, signs, texts, np.ones(rows, np.int64))
+    began = time.process_time()
+    design = design_of(captions)
+    read, rng = time.process_time() - began, np.random.default_rng(0)
+    score_N = signs[:, 0] * 3.0 + signs[:, 5] + np.array(["kill" in message for message in messages]) * 2.0
+    questions = ActiveQuestions(captions, design, Skill("s", "S."), AnnotateConfig(pairs=most, stop=False), 0)
+    given: dict[str, Answered] = {}
+    row_of = captions.rows()
+    while batch := questions.more(given):
+        asked = np.array([[row_of[first], row_of[second]] for _, first, second in batch], np.int64)
+        for (pair, _, _), value in zip(batch, answers(score_N, 0.0, asked, rng).tolist(), strict=True):
+            given[pair.id] = Answered(_VERDICTS[value])
+    seconds = time.process_time() - began
+    return {"captions": rows, "questions": len(given), "seconds": round(seconds, 1), "of_which_features": round(read, 1)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("project", type=Path)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "maestromotif-questions", help="captions and results")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--skills", nargs="*", default=["discoverer", "descender", "ascender", "merchant", "worshipper"])
-    parser.add_argument("--learners", nargs="*", default=["linear", "network"])
+    parser.add_argument("--skills", nargs="*", default=list(SKILLS), choices=SKILLS)
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--judge", choices=("program", "truth"), default="program")
+    parser.add_argument("--steps", type=int, default=160_000, help="of play for each seed")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--choosing", action="store_true", help="also how long choosing takes among 50,000 captions")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/questions.json"))
+    parser.add_argument("--plot", type=Path, default=None, help="a PNG to draw the curves into")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    domain = load_domain("nethack")
-    artifacts = arguments.project / "artifacts"
-    captions = CaptionTable.load(artifacts / "interactions" / "captions.parquet", domain)
-    inputs = [captions.reward_input(row) for row in range(len(captions))]
-    bench, results, began = Bench(captions), [], time.process_time()
-    judges = {}
-    for skill in arguments.skills:
-        source = (artifacts / "preferences" / f"judge-{skill}.py").read_text(encoding="utf-8")
-        scores = score_inputs(source, inputs, domain.sign_specs, f"judge-{skill}.py", 60.0)
-        judges[skill] = np.array(scores, np.float64), tie_margin(source, skill)
-    for seed in range(arguments.seeds):
-        for skill, (score_N, margin) in judges.items():
-            results.append(measure(bench, skill, score_N, margin, seed, arguments.learners))
-            shown = {name: None if value is None else round(value) for name, value in results[-1]["needed"].items()}
-            sys.stdout.write(f"{skill}, seed {seed}, {time.process_time() - began:.0f} s: {shown}\n")
+    work: Path = arguments.work
+    plays = {seed: work / f"play-{seed}-{arguments.steps}" for seed in range(arguments.seeds)}
+    cells = [(seed, skill, arm) for seed in plays for arm in arguments.arms for skill in arguments.skills]
+    files = {
+        cell: work / arguments.judge / str(arguments.steps) / f"{cell[0]}-{cell[1]}-{cell[2].replace('/', '-')}.json" for cell in cells
+    }
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        collected = [
+            pool.submit(collect, load_domain("nethack"), CollectConfig(steps=arguments.steps), play, seed) for seed, play in plays.items()
+        ]
+        for future in collected:
+            future.result()
+        waiting = {
+            pool.submit(run, plays[cell[0]], cell[1], arguments.judge, cell[0], cell[2]): cell for cell in cells if not files[cell].exists()
+        }
+        for future in as_completed(waiting):
+            found = future.result()
+            write_atomically(files[waiting[future]], json.dumps(found).encode())
+            bound = "" if found["reached"] else "more than "
+            sys.stdout.write(f"seed {found['seed']} {found['skill']} {found['arm']}: {bound}{found['needed']:.0f}, {found['seconds']} s\n")
             sys.stdout.flush()
-            found = {"captions": len(captions), "flip": FLIP, "bias": BIAS, "close": CLOSE, "goal": GOAL, "runs": results}
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in files.values()]
+    told = {"judge": arguments.judge, "steps": arguments.steps, "flip": FLIP, "bias": BIAS, "close": CLOSE, "goal": GOAL}
+    everything = {**told, "summary": summary(runs), "runs": runs}
+    if arguments.choosing:
+        everything["choosing"] = choosing(work, 50_000, 5_000)
+    write_atomically(arguments.out, (json.dumps(everything) + "\n").encode())
+    for row in everything["summary"]:
+        sys.stdout.write(json.dumps(row) + "\n")
+    if arguments.plot:
+        plot(runs, arguments.plot)
 
 
 if __name__ == "__main__":

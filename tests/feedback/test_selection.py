@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from maestromotif.feedback.protocol import Annotator
 from maestromotif.feedback.questions import ActiveQuestions, Pairing, UniformQuestions
 from maestromotif.feedback.selection import choose, design_of
 from maestromotif.feedback.tables import CaptionTable
-from maestromotif.rewards.belief import Design, fit_belief
+from maestromotif.rewards.belief import Design, _laplace, fit_belief
+from maestromotif.rewards.encoders.hashed import build_corpus
+from maestromotif.rewards.features import feature_hashes
 from maestromotif.skills import Skill
 from maestromotif.types import Caption, RewardInput, Verdict
 
@@ -42,20 +45,65 @@ def make_captions(size: int = 300) -> tuple[CaptionTable, NDArray[np.float64]]:
     return CaptionTable.build(entries, 2), np.array(scores)
 
 
-def test_newton_finds_the_slow_and_obvious_optimum() -> None:
-    captions, _ = make_captions(40)
+@pytest.mark.parametrize("number", [5, 400])
+def test_newton_finds_the_slow_and_obvious_optimum(number: int) -> None:
+    """With fewer pairs than features and with more: the two ways to invert a precision."""
+    captions, scores = make_captions(40)
     design = design_of(captions)
-    pairs = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [1, 0]])
-    target = np.array([1.0, 0.0, 0.5, 0.8, 1.0])
-    belief = fit_belief(design, pairs, target)
+    pairs = np.random.default_rng(1).permutation(np.stack(np.triu_indices(40, 1), axis=1))[:number]
+    target = np.where(np.arange(number) % 7 == 0, 0.8, (scores[pairs[:, 0]] > scores[pairs[:, 1]]).astype(float))
     features = design.differences(pairs).astype(np.float64)
-    weights = np.zeros(features.shape[1])
-    for _ in range(20_000):
-        weights += 0.01 * (features.T @ (target - 1 / (1 + np.exp(-features @ weights))) - weights)
-    assert np.allclose(belief.mean, weights, atol=1e-3)
+    prior = np.linspace(0.5, 2.0, features.shape[1])
+    belief = _laplace(features.astype(np.float32), target, prior, np.zeros(len(prior)))
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        probability = 0.05 + 0.9 / (1 + np.exp(-features @ weights))
+        return float(0.5 * prior @ weights**2 - np.sum(target * np.log(probability) + (1 - target) * np.log(1 - probability)))
+
+    least = loss(belief.mean)
+    for place in range(len(prior)):
+        for step in (-0.02, 0.02):
+            moved = belief.mean.copy()
+            moved[place] += step
+            assert loss(moved) > least
+    probability = 1 / (1 + np.exp(-features @ belief.mean))
+    share = 0.9 * probability * (1 - probability)
+    noisy = 0.05 + 0.9 * probability
+    precision = np.diag(prior) + features.T @ (features * (share**2 / (noisy * (1 - noisy)))[:, None])
+    assert np.allclose(belief.covariance, np.linalg.inv(precision), atol=1e-3)
     # Scores of single captions and differences of pairs are the same model.
     score = design.scores(belief.mean)
     assert np.allclose(features @ belief.mean - 0.5 * belief.mean[-1], score[pairs[:, 0]] - score[pairs[:, 1]], atol=1e-4)
+
+
+def test_features_that_tell_much_get_a_wider_prior_than_the_rest() -> None:
+    captions, scores = make_captions()
+    design = design_of(captions)
+    rng = np.random.default_rng(2)
+    pairs = rng.integers(len(captions), size=(150, 2))
+    difference = scores[pairs[:, 0]] - scores[pairs[:, 1]]
+    target = np.where(difference == 0, 0.5, (difference > 0).astype(float))
+    one = _laplace(design.differences(pairs), target, np.ones(len(design.scale) + 1), np.zeros(len(design.scale) + 1))
+    belief = fit_belief(design, pairs, target)
+
+    def share(mean: NDArray[np.float64]) -> float:
+        """Of the two features that decide, in all weights."""
+        weights = np.abs(mean[:-1] * design.scale)
+        return float(np.sort(weights)[-2:].sum() / weights.sum())
+
+    assert share(belief.mean) > 1.2 * share(one.mean)
+
+
+def test_single_signs_have_more_room_than_words() -> None:
+    captions, _ = make_captions()
+    corpus = build_corpus([feature_hashes(captions.reward_input(row)) for row in range(len(captions))], 1)
+    design = Design.of(corpus)
+    counts = np.bincount(corpus.flat, minlength=len(corpus.buckets))[design.kept]
+    room = design.scale**2 / np.sqrt(counts)
+    sign = np.isin(corpus.buckets[design.kept], [zlib.crc32(f"sign {name}".encode()) for name in ("0=1", "0=2", "1=1")])
+    assert sign.sum() == 3
+    assert np.allclose(room[sign], 16 * room[~sign][0])
+    assert np.allclose(room[~sign], room[~sign][0])
 
 
 def test_captions_that_a_model_cannot_tell_apart_are_never_compared() -> None:
@@ -102,9 +150,11 @@ def accuracy(design: Design, captions: CaptionTable, ids: int, scores: NDArray[n
 
 
 def test_fewer_questions_teach_as_much() -> None:
-    captions, scores = make_captions()
+    captions, _ = make_captions()
     design = design_of(captions)
-    assert accuracy(design, captions, 120, scores, active=True) > accuracy(design, captions, 120, scores, active=False)
+    # Every word has a worth of its own.
+    scores = np.array([sum(WORDS.index(word) ** 2 for word in message.split()) / 20.0 for message in captions.messages])
+    assert accuracy(design, captions, 40, scores, active=True) > accuracy(design, captions, 40, scores, active=False)
 
 
 def test_it_ends_when_agreement_no_longer_rises_and_says_so() -> None:

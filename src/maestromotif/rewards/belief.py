@@ -1,8 +1,10 @@
 """A linear reward model with a prior: what many features might mean, as far as the answers so far tell.
 
 Bradley-Terry over the hashed features with normal weights, by Laplace's method (MacKay 1992, "The evidence framework applied to
-classification networks"); ties count as one half, and a last weight is the preference for what is shown first. It knows how sure it
-is, which chooses questions (``feedback.selection``), and it makes more of few or contradictory answers than a network does.
+classification networks"); ties count as one half, and a last weight is the preference for what is shown first. One answer in twenty is
+taken for a slip. Most features mean nothing to a skill: a first fit tells which seem to, and a second one gives their weights a wider prior
+(one step of expectation-maximisation for a Student prior; Tipping 2001, "Sparse Bayesian learning"). The model knows how sure it is, which
+chooses questions (``feedback.selection``), and it makes more of few or contradictory answers than a network does.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.rewards.encoders.hashed import Corpus, HashedScorer
+from maestromotif.rewards.features import SIGN_HASHES
 
 __all__ = ["Belief", "Design", "fit_belief", "linear_scorer", "sigmoid"]
 
@@ -25,6 +28,12 @@ Rows = NDArray[np.int64]
 _MOST_FEATURES = 1024
 # Prior variance of a caption's score, and prior deviation of the preference for what is shown first, in logits.
 _VARIANCE, _ORDER = 20.0, 0.5
+# Prior variance of a sign's weight against that of a word as common: signs are few, and were chosen because they matter.
+_SIGN = 16.0
+# Share of answers that are slips, whatever is asked.
+_SLIP = 0.05
+# Prior of a weight's variance, inverse gamma with shape and scale; most are small.
+_SHAPE, _SCALE = 0.5, 0.1
 _NEWTON_STEPS = 25
 
 
@@ -49,7 +58,7 @@ class Design:
     @classmethod
     def of(cls, corpus: Corpus) -> Design:
         """The commonest features of a corpus. A feature's prior variance is the square root of its number of inputs: what is common is
-        rather what the difference is about."""
+        rather what the difference is about. Single signs have more."""
         owner = np.repeat(np.arange(len(corpus)), np.diff(corpus.starts))
         counts = np.bincount(corpus.flat, minlength=len(corpus.buckets))
         # Features that come together in the very same inputs cannot be told apart; one stands for all.
@@ -62,7 +71,7 @@ class Design:
         column = number[corpus.flat]
         columns, owner = column[column >= 0], owner[column >= 0]
         starts = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=len(corpus)))))
-        variance = np.sqrt(counts[kept].astype(np.float64))
+        variance = np.sqrt(counts[kept].astype(np.float64)) * np.where(np.isin(corpus.buckets[kept], SIGN_HASHES), _SIGN, 1.0)
         total = np.bincount(owner, weights=variance[columns], minlength=len(corpus)).mean()
         scale = np.sqrt(variance * (_VARIANCE / max(total, 1e-12)))
         seen: dict[bytes, int] = {}
@@ -113,24 +122,50 @@ def fit_belief(design: Design, pairs_P: Rows, target_P: Floats, start: Belief | 
         target_P: float64 ``[P]`` in [0, 1]: how probable it is that the first is better.
         start: an earlier posterior, to begin near the result.
     """
-    size = len(design.scale) + 1
-    # The products are most of the work, and need no more than single precision; what follows from them does.
     features = design.differences(pairs_P)
+    size = features.shape[1]
     mean = np.zeros(size) if start is None else start.mean.copy()
-    precision = np.eye(size)
+    belief = _laplace(features, target_P, np.ones(size), mean)
+    expected = belief.mean**2 + np.diag(belief.covariance)
+    prior = (1.0 + 2.0 * _SHAPE) / (expected + 2.0 * _SCALE)
+    prior[-1] = 1.0
+    return _laplace(features, target_P, prior, belief.mean)
+
+
+def _laplace(features: Singles, target_P: Floats, prior: Floats, start: Floats) -> Belief:
+    """The posterior under the prior precisions ``[D + 1]``, by Newton's method with expected curvature from the weights ``start``."""
+    mean = start.copy()
+    weighted = features
     for _ in range(_NEWTON_STEPS):
-        probability_P = sigmoid(features @ mean.astype(np.float32))
-        weighted = features * np.sqrt(probability_P * (1.0 - probability_P)).astype(np.float32)[:, None]
-        precision = (weighted.T @ weighted).astype(np.float64)
-        precision[np.diag_indices(size)] += 1.0
-        slope = features.T @ (target_P - probability_P).astype(np.float32)
-        step = np.linalg.solve(precision, slope.astype(np.float64) - mean)
+        plain_P = sigmoid(features @ mean.astype(np.float32))
+        probability_P = _SLIP + (1.0 - 2.0 * _SLIP) * plain_P
+        rise_P = (1.0 - 2.0 * _SLIP) * plain_P * (1.0 - plain_P)
+        variance_P = probability_P * (1.0 - probability_P)
+        weighted = features * (rise_P / np.sqrt(variance_P)).astype(np.float32)[:, None]
+        slope = features.T @ ((target_P - probability_P) * rise_P / variance_P).astype(np.float32)
+        step = _times_covariance(weighted, prior, slope.astype(np.float64) - prior * mean)
         # A step that changes a prediction by more than this would leave what the curvature describes.
         largest = float(np.abs(features @ step.astype(np.float32)).max(initial=0.0))
         mean += step * min(1.0, 4.0 / max(largest, 1e-12))
         if largest < 1e-3:
             break
-    return Belief(mean, np.linalg.inv(precision).astype(np.float64))
+    return Belief(mean, _times_covariance(weighted, prior, np.eye(len(mean))))
+
+
+def _times_covariance(weighted: Singles, prior: Floats, right: Floats) -> Floats:
+    """``(diag(prior) + weighted' weighted)^-1 right``, through the smaller of the two matrices that can be inverted for it (Woodbury)."""
+    number, size = weighted.shape
+    if 2 * number < size:
+        exact = weighted.astype(np.float64)
+        scaled = exact / prior
+        inner = scaled @ exact.T
+        inner[np.diag_indices(number)] += 1.0
+        plain = (right.T / prior).T
+        return np.asarray(plain - scaled.T @ np.linalg.solve(inner, exact @ plain), np.float64)
+    # The product is most of the work, and needs no more than single precision; what follows from it does.
+    precision = (weighted.T @ weighted).astype(np.float64)
+    precision[np.diag_indices(size)] += prior
+    return np.asarray(np.linalg.solve(precision, right), np.float64)
 
 
 def linear_scorer(design: Design, belief: Belief, features: int) -> HashedScorer:
