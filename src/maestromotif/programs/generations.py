@@ -118,7 +118,10 @@ def add_to_log(path: Path, line: dict[str, Any]) -> None:
 def read_generations(artifacts: Path) -> list[dict[str, Any]]:
     """All that was ever written for a project, each once: from the log, and from transcripts, the ones set aside among them."""
     found: dict[str, dict[str, Any]] = {}
-    for path in (artifacts / "llm" / GENERATIONS_FILE, *sorted(artifacts.glob(f"**/{TRANSCRIPT_FILE}"))):
+    # The store of calls, beside the log, has very many files and no transcripts.
+    folders = sorted(folder for folder in artifacts.glob("*/") if folder.name != "llm")
+    transcripts = [path for folder in folders for path in sorted(folder.glob(f"**/{TRANSCRIPT_FILE}"))]
+    for path in (artifacts / "llm" / GENERATIONS_FILE, *transcripts):
         for line in _lines(path):
             # The last trial of a program counts; lines of earlier versions have no id and no layers.
             if isinstance(line, dict) and isinstance(line.get("id"), str):
