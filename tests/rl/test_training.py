@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maestromotif.errors import ArtifactError, TrainingError
+from maestromotif.errors import ArtifactError, ConfigError, TrainingError
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.metrics import failure_signs, read_metrics
 from maestromotif.rl.networks import SkillPolicy
@@ -300,3 +300,11 @@ def test_configuration_refuses_what_cannot_work() -> None:
         with pytest.raises(ValueError, match=r".+"):
             TrainConfig(**wrong)
     assert json.loads(TrainConfig().model_dump_json())["returns"] == "cut"
+
+
+def test_a_device_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    for device in ("cuda:99", "nonsense"):
+        with pytest.raises(ConfigError, match=rf"device = '{device}' cannot be used here \(.+\)") as caught:
+            _train(tmp_path, device=device)
+        assert "\n" not in str(caught.value)
+        assert not list(tmp_path.iterdir())

@@ -14,9 +14,10 @@ from maestromotif.rl.acting import Actor
 if TYPE_CHECKING:
     import torch
 
+    from maestromotif.rl.config import TrainConfig
     from maestromotif.rl.networks import SkillPolicy
 
-__all__ = ["TorchActor", "can_fuse", "make_actor", "to_tensors"]
+__all__ = ["TorchActor", "acts_in_workers", "can_fuse", "make_actor", "to_tensors"]
 
 Floats = NDArray[np.float32]
 
@@ -30,6 +31,13 @@ def can_fuse(network: Mapping[str, Any]) -> bool:
     except ImportError:
         return False
     return True
+
+
+def acts_in_workers(config: TrainConfig) -> bool:
+    """Whether the processes that play games, where there are any, act as well; else the trainer acts for all."""
+    if config.acting == "auto":
+        return config.device == "cpu" or can_fuse(config.shape.model_dump())
+    return config.acting == "workers"
 
 
 def make_actor(

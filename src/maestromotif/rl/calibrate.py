@@ -11,6 +11,7 @@ from typing import Any
 
 from maestromotif.errors import TrainingError
 from maestromotif.files import write_atomically
+from maestromotif.rl.actors import acts_in_workers
 from maestromotif.rl.config import AUTO, SettledConfig, TrainConfig, cores
 
 __all__ = ["CALIBRATION", "settle"]
@@ -66,7 +67,7 @@ def _axes(config: TrainConfig) -> Iterable[tuple[str, list[int]]]:
         yield "workers", sorted({max(1, number // 2), max(1, number - 1), number} - {1})
     if config.games == AUTO:
         yield "games", list(_GAMES[1:])
-    if config.groups == AUTO and (config.acting == "trainer" or config.device != "cpu"):
+    if config.groups == AUTO and not acts_in_workers(config):
         # Where the workers act, nobody waits for the network, and groups change nothing.
         yield "groups", [2]
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector, RolloutArrays
-from maestromotif.rl.actors import can_fuse, make_actor
+from maestromotif.rl.actors import acts_in_workers, make_actor
 from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.config import SettledConfig, TrainConfig
+from maestromotif.rl.device import wants_bfloat16
 from maestromotif.rl.learner import Rollout
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.precision import wants_bfloat16
 from maestromotif.rl.resume import ActionLog, Played, fingerprints
 from maestromotif.rl.vector import Acting, Games
 
@@ -44,10 +44,7 @@ def prepare_acting(policy: SkillPolicy, config: SettledConfig, num_games: int) -
     )
     layout = spec.layout(policy.spec, num_games)
     buffer = SharedBuffer(room(layout))
-    by_workers = config.workers > 0 and (
-        config.acting == "workers" or (config.acting == "auto" and (config.device == "cpu" or can_fuse(spec.network)))
-    )
-    return Acting(spec, buffer, ActingArrays.over(buffer.memory, layout), by_workers)
+    return Acting(spec, buffer, ActingArrays.over(buffer.memory, layout), config.workers > 0 and acts_in_workers(config))
 
 
 class Experience:

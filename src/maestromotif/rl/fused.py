@@ -76,9 +76,7 @@ class FusedActor:
             core = memory
         else:
             core = _feed_forward(features, small["core_in"], weights["core_in_bias"])
-        _heads(
-            features, core, small["head"], weights["head_bias"], skill, weights["value_mean"], weights["value_scale"], logits, value
-        )
+        _heads(features, core, small["head"], weights["head_bias"], skill, weights["value_mean"], weights["value_scale"], logits, value)
         for name in self._spec.skip:
             _add_skips(weights[f"skips.{name}"], self._spec.bags[name].size, observation[name], skill, logits)
         return logits

@@ -16,10 +16,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
+from maestromotif.rl.device import wants_bfloat16
 from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.graphs import GraphedStep
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.precision import wants_bfloat16
 from maestromotif.rl.returns import advantages, moments, standardise, vtrace
 from maestromotif.types import EndCause
 

@@ -28,6 +28,7 @@ from maestromotif.rl.calibrate import settle
 from maestromotif.rl.checkpoint import Counters
 from maestromotif.rl.config import SettledConfig, TrainConfig, cores
 from maestromotif.rl.curriculum import make_curriculum
+from maestromotif.rl.device import check_device
 from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
 from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
@@ -93,9 +94,10 @@ def train(
     Raises:
         TrainingError: a loss is not a number or explodes, or a worker died. The error names the checkpoint that a resumed run starts from.
         ArtifactError: programs, rewards or checkpoints are missing or do not fit.
-        ConfigError: the stages of a hand-made curriculum are wrong.
+        ConfigError: the stages of a hand-made curriculum are wrong, or there is no such device here.
         KeyboardInterrupt: after Ctrl-C, once the update in progress is finished and saved. A second Ctrl-C does not wait.
     """
+    check_device(config.device)
     sources = programs_dir if isinstance(programs_dir, ScheduleSources) else read_sources(programs_dir)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -189,9 +191,7 @@ class Training:
             name: torch.Generator().manual_seed(episode_seed(seed, 2, place) % 2**62) for place, name in enumerate(("act", "learn"))
         }
         self.learner = Learner(self.policy, mine, self._generators["learn"], ranks)
-        self._shape = json.dumps(
-            {"spec": spec_to_json(observed), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed}
-        )
+        self._shape = json.dumps({"spec": spec_to_json(observed), "skills": skills.ids, "network": config.shape.model_dump(), "seed": seed})
         self.counters = Counters(
             0, 0, 0.0, (0,) * config.games, dict.fromkeys(skills.ids, 0.0), dict.fromkeys(skills.ids, 0.0), {}, {}, self._shape
         )
