@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maestromotif.feedback.pairs import make_pair, sample_rows
+from maestromotif.feedback.pairs import _pattern, make_pair, sample_rows
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.feedback.words import content_words, fallback_variables
 from maestromotif.skills import Skill
@@ -36,6 +36,16 @@ def test_rare_kinds_of_transitions_are_seen_often() -> None:
     rows = sample_rows(captions, 3000, np.random.default_rng(0))
     assert len(rows) == 3000
     assert np.sum(rows == 0) > 200
+
+
+@given(st.lists(st.lists(st.integers(-128, 127), min_size=3, max_size=3), min_size=1, max_size=40), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_numbers_of_rows_are_as_the_slow_way_gives_them(rows: list[list[int]], copies: int) -> None:
+    """Up to what fits into a number (3 signs of 256 values), and beyond (12)."""
+    signs = np.tile(np.array(rows, np.int8), (2, copies))
+    slow = np.unique(signs, axis=0, return_inverse=True)[1].reshape(-1)
+    fast = np.unique(_pattern(signs), return_inverse=True)[1].reshape(-1)
+    assert np.array_equal(slow, fast)
 
 
 def test_the_same_seed_gives_the_same_pairs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -102,8 +103,7 @@ def sample_rows(table: CaptionTable, num_pairs: int, rng: np.random.Generator) -
 
 def _strata(table: CaptionTable) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """Rows by pattern of signs, and rows by each (sign, value) that says that something happened."""
-    _, pattern = np.unique(table.signs, axis=0, return_inverse=True)
-    pattern = pattern.reshape(-1)
+    pattern = _pattern(table.signs)
     order = np.argsort(pattern, kind="stable")
     patterns = np.split(order, np.flatnonzero(np.diff(pattern[order])) + 1)
     singles = [
@@ -113,6 +113,19 @@ def _strata(table: CaptionTable) -> tuple[list[NDArray[np.int64]], list[NDArray[
         if value != 0
     ]
     return patterns, singles
+
+
+def _pattern(signs_N: NDArray[np.int8]) -> NDArray[np.int64]:
+    """A number for each row of signs (``[N, S]``), int64 ``[N]``: equal for equal rows only, and in the order of their bytes."""
+    bytes_N = signs_N.view(np.uint8)
+    sizes = bytes_N.max(axis=0, initial=0).astype(np.int64) + 1
+    if math.prod(sizes.tolist()) >= 2**63:
+        return np.unique(signs_N, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    # Sorting rows takes most of the time that choosing pairs does; digits of one number need no such thing.
+    number = np.zeros(len(signs_N), np.int64)
+    for column, size in enumerate(sizes.tolist()):
+        number = number * size + bytes_N[:, column]
+    return number
 
 
 def _draw(strata: Sequence[NDArray[np.int64]], number: int, rng: np.random.Generator) -> NDArray[np.int64]:
