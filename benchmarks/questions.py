@@ -181,12 +181,28 @@ def world(play: Path, skill: str, judge: str, seed: int) -> World:
     return World(play, skill, judge, seed)
 
 
-def run(play: Path, skill: str, judge: str, seed: int, arm: str) -> dict[str, Any]:
+def sizes_of(arm: str, most: int) -> list[int]:
+    """Sizes at which an arm is measured; those of uniform sampling go on by doubling up to ``most``."""
+    sizes = list(ARMS[arm])
+    while arm.partition("/")[0] not in ("active", "stopped") and 2 * sizes[-1] <= most:
+        sizes.append(2 * sizes[-1])
+    return sizes
+
+
+def open_(file: Path, arm: str, most: int) -> bool:
+    """Whether an arm is still to be measured, or to be measured with more questions than before."""
+    if not file.exists():
+        return True
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return arm != "stopped" and not found["reached"] and found["curve"][-1][0] < sizes_of(arm, most)[-1]
+
+
+def run(play: Path, skill: str, judge: str, seed: int, arm: str, most: int) -> dict[str, Any]:
     """One arm of one skill and seed; its curve ends once 95 % has been kept for twice as many questions."""
     began, here, curve = time.process_time(), world(play, skill, judge, seed), []
     way, _, learner = arm.partition("/")
     learn: Callable[[Rows, Floats], float] = here.convolution if learner == "character-cnn" else here.linear
-    sizes = ARMS[arm]
+    sizes = sizes_of(arm, most)
     if arm == "stopped":
         pairs, targets = list(here.active(sizes[-1], True))[-1]
         curve.append((len(pairs), learn(pairs, targets)))
@@ -217,7 +233,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
     """Geometric mean and 95 % interval (Student's t over logarithms)."""
     logs = np.log(ratios)
     middle = float(logs.mean())
-    half = _STUDENT.get(len(logs) - 1, 1.96) * float(logs.std(ddof=1)) / math.sqrt(len(logs)) if len(logs) > 1 else math.inf
+    half = _STUDENT[len(logs) - 1] * float(logs.std(ddof=1)) / math.sqrt(len(logs))
     return math.exp(middle), math.exp(middle - half), math.exp(middle + half)
 
 
@@ -233,7 +249,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if arm == "stopped":
             row["accuracy"] = round(float(np.mean([one["curve"][-1][1] for one in mine])), 4)
             row["lowest"] = min(one["curve"][-1][1] for one in mine)
-        elif both and arm != OURS:
+        elif len(both) > 1 and arm != OURS:
             ratio, low, high = interval([one["needed"] / ours["needed"] for one, ours in both])
             row["ratio"] = {"mean": round(ratio, 2), "low": round(low, 2), "high": round(high, 2), "is_bound": row["reached"] < len(mine)}
         rows.append(row)
@@ -241,7 +257,8 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """Accuracy by questions, a panel for each skill: mean over seeds, and the band from lowest to highest."""
+    """Accuracy by questions, a panel for each skill: mean over seeds, and the band from lowest to highest. Curves that ended, as 95 % was
+    kept, count with their last value."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -256,8 +273,9 @@ def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
             curves = [one["curve"] for one in runs if (one["skill"], one["arm"]) == (skill, arm)]
             for size, accuracy in (point for curve in curves for point in curve):
                 points.setdefault(size, []).append(accuracy)
-            # A curve that ended early would leave a mean of the others alone.
-            sizes = sorted(size for size, values in points.items() if len(values) == len(curves))
+            sizes = sorted(points)
+            for curve, size in ((curve, size) for curve in curves for size in sizes if size > curve[-1][0]):
+                points[size].append(curve[-1][1])
             if not sizes:
                 continue
             axis.plot(sizes, [np.mean(points[size]) for size in sizes], color=colour, label=arm)
@@ -297,11 +315,12 @@ def choosing(work: Path, rows: int, most: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "maestromotif-questions", help="captions and results")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, choices=range(1, 11))
     parser.add_argument("--skills", nargs="*", default=list(SKILLS), choices=SKILLS)
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--judge", choices=("program", "truth"), default="program")
     parser.add_argument("--steps", type=int, default=160_000, help="of play for each seed")
+    parser.add_argument("--most", type=int, default=6_400, help="questions of uniform sampling where 95 %% is not reached before")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--choosing", action="store_true", help="also how long choosing takes among 50,000 captions")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/questions.json"))
@@ -320,7 +339,9 @@ def main() -> None:
         for future in collected:
             future.result()
         waiting = {
-            pool.submit(run, plays[cell[0]], cell[1], arguments.judge, cell[0], cell[2]): cell for cell in cells if not files[cell].exists()
+            pool.submit(run, plays[seed], skill, arguments.judge, seed, arm, arguments.most): (seed, skill, arm)
+            for seed, skill, arm in cells
+            if open_(files[seed, skill, arm], arm, arguments.most)
         }
         for future in as_completed(waiting):
             found = future.result()

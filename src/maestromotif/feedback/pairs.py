@@ -116,15 +116,16 @@ def _strata(table: CaptionTable) -> tuple[list[NDArray[np.int64]], list[NDArray[
 
 
 def _pattern(signs_N: NDArray[np.int8]) -> NDArray[np.int64]:
-    """A number for each row of signs (``[N, S]``), int64 ``[N]``: equal for equal rows only, and in the order of their bytes."""
-    bytes_N = signs_N.view(np.uint8)
-    sizes = bytes_N.max(axis=0, initial=0).astype(np.int64) + 1
+    """A number for each row of signs (``[N, S]``), int64 ``[N]``: equal for equal rows only, and in their lexicographic order."""
+    digits_N = signs_N.astype(np.int64)
+    digits_N -= digits_N.min(axis=0, initial=0)
+    sizes = digits_N.max(axis=0, initial=0) + 1
     if math.prod(sizes.tolist()) >= 2**63:
         return np.unique(signs_N, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
     # Sorting rows takes most of the time that choosing pairs does; digits of one number need no such thing.
     number = np.zeros(len(signs_N), np.int64)
     for column, size in enumerate(sizes.tolist()):
-        number = number * size + bytes_N[:, column]
+        number = number * size + digits_N[:, column]
     return number
 
 
