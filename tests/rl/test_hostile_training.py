@@ -157,10 +157,10 @@ def _loads(source: str) -> bool:
 @pytest.mark.parametrize("name", [name for name, source in {**IN_ONE_OPERATION, **WITHOUT_END}.items() if _loads(source)])
 def test_a_training_survives(tmp_path: Path, name: str) -> None:
     metrics = _train(tmp_path, {**IN_ONE_OPERATION, **WITHOUT_END}[name] + _AS_POLICY, restarts=0)
-    faults = metrics[-1]["faults"]
-    assert bool(_aside(faults, "policy.py")) == (sum(line["restarts"] for line in metrics) > 0)
-    # Some end by themselves in the sandbox, and do no more than they may.
-    assert faults or name in {"search from the right", "list that is fed from itself", "list that is fed from itself, in place"}
+    lost = sum(line["restarts"] for line in metrics)
+    assert bool(_aside(metrics[-1]["faults"], "policy.py")) == (lost > 0)
+    # What fuel can see faults, or has become harmless by the rewriting; no worker is lost for it.
+    assert (lost > 0) == (name in IN_ONE_OPERATION)
 
 
 def test_a_worker_holds_next_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
