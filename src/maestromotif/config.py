@@ -35,6 +35,10 @@ class ProjectSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(default=1, ge=0, lt=2**31, description="One number from which all randomness follows.")
+    pretrained: str = Field(
+        default="",
+        description="Trained skills of the package, used instead of training; `maestromotif init --pretrained` sets it. Empty: train.",
+    )
 
 
 class DomainSection(BaseModel):

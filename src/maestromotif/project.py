@@ -14,6 +14,7 @@ from maestromotif.errors import ChatError, ConfigError, DomainError, MaestroErro
 from maestromotif.feedback.annotators import check_annotator
 from maestromotif.files import write_atomically
 from maestromotif.llm import ChatConfig, ChatModel, ChatReply, ChatRequest, make_chat
+from maestromotif.pretrained import locate
 from maestromotif.rl.curriculum import Stage, load_stages
 from maestromotif.skills import Skill, SkillSet
 
@@ -162,15 +163,23 @@ class _Located:
             raise type(error)(f"{self._where}: {error.problem}", error.remedy) from error
 
 
-def init_project(root: Path, domain_id: str) -> list[Path]:
+def init_project(root: Path, domain_id: str, pretrained: str = "") -> list[Path]:
     """Make a project folder with commented maestro.toml and skills.toml; returns the files written.
+
+    Args:
+        pretrained: trained skills of the package that the project is to use.
 
     Raises:
         ProjectError: one of the files is there already.
         DomainError: the domain is unknown or its extra is not installed.
+        ConfigError: there are no such trained skills.
     """
     domain = _domain(Path("--domain"), domain_id, {})
-    contents = {root / CONFIG_FILE: render_config(domain), root / SKILLS_FILE: domain.skills_toml}
+    config = render_config(domain)
+    if pretrained:
+        locate(pretrained)
+        config = config.replace('\npretrained = ""\n', f'\npretrained = "{pretrained}"\n', 1)
+    contents = {root / CONFIG_FILE: config, root / SKILLS_FILE: domain.skills_toml}
     for path in contents:
         if path.exists():
             raise ProjectError(f"{path} is there already", "Choose another folder, or edit that file")

@@ -43,10 +43,12 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **more}
 
 
-def maestromotif(*arguments: object, env: Mapping[str, str] | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+def maestromotif(
+    *arguments: object, env: Mapping[str, str] | None = None, timeout: float = 240, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [sys.executable, "-m", "maestromotif", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=dict(env or environment()), check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=dict(env or environment()), cwd=cwd, check=False)
 
 
 def configure(root: Path, settings: Mapping[str, Any]) -> None:

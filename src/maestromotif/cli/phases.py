@@ -133,9 +133,12 @@ def train(
 
 
 def _phase(folder: Path, stage_id: str, again: bool, settings: list[str] | None) -> None:
-    from maestromotif.stages.catalogue import ancestors, stage_by_id
+    from maestromotif.stages.catalogue import ancestors, stage_by_id, stages
 
     project = open_project(folder, settings)
+    if project.config.project.pretrained and stage_id not in {known.id for known in stages(project)}:
+        problem = f"{folder}: has trained skills of the package ([project] pretrained), so there is nothing to {stage_id}"
+        raise ConfigError(problem, "Remove that line of maestro.toml to train skills of your own")
     stage = stage_by_id(project, stage_id)
     run_stages(project, [stage], ancestors(project, stage), again)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
 from maestromotif.cli.repair import print_repair
 from maestromotif.cli.results import print_results, print_solved
+from maestromotif.errors import ConfigError
 
 if TYPE_CHECKING:
     from maestromotif.project import Project
@@ -35,8 +37,16 @@ def run(
 
 
 def solve(
-    folder: ProjectArgument,
-    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do, in English; or the id of one of the domain's tasks.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="[PROJECT]", help="The project folder; with --pretrained, it may be left out.", show_default=False)
+    ],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="What to do, in English; or the id of one of the domain's tasks.", show_default=False)
+    ] = "",
+    pretrained: Annotated[
+        str,
+        typer.Option(metavar="DOMAIN", help="Make the folder, if it is not there, with skills that ship for a domain.", show_default=False),
+    ] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to play; with --repair, also those of each round to learn from.")] = 16,
     repair: Annotated[bool, typer.Option("--repair", help="Let the coder mend the program by what real episodes show.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="With --repair: new versions asked for at most; more than before goes on.")] = 3,
@@ -50,9 +60,10 @@ def solve(
     skills first play it, the coder is told where its chains of skills broke, and a new version takes its place only if it is better on
     fresh episodes.
     """
-    from maestromotif.stages.catalogue import ancestors, named_task, repair_stages, solve_stage, task_stage
+    from maestromotif.stages.catalogue import ancestors, named_task, repair_stages, solve_stage, task_stage, training_stages
     from maestromotif.stages.repair import RepairPlan
 
+    folder, task = _with_pretrained(folder, task, pretrained)
     project = open_project(folder, settings)
     name, text = named_task(project, task)
     plan = RepairPlan(name, text, episodes, held_out, rounds)
@@ -61,12 +72,28 @@ def solve(
         return
     todo = repair_stages(project, plan) if repair else [task_stage(project, name, text)]
     required = [stage for stage in ancestors(project, solve_stage(project, name, text, episodes)) if stage.id != f"task:{name}"]
-    run_stages(project, todo, required)
+    taken = training_stages(project) if project.config.project.pretrained else []
+    run_stages(project, [*taken, *todo], [stage for stage in required if stage.id not in {known.id for known in taken}])
     if repair:
         print_repair(project, name)
     # Made only now, since it depends on the version in use.
     run_stages(project, [solve_stage(project, name, text, episodes)])
     print_solved(project, name)
+
+
+def _with_pretrained(folder: Path, task: str, pretrained: str) -> tuple[Path, str]:
+    """The project's folder and the task; a folder with trained skills is made where there is none."""
+    from maestromotif.config import CONFIG_FILE
+    from maestromotif.project import init_project
+
+    if not task and not pretrained:
+        raise ConfigError("solve needs a PROJECT and a TASK", "With --pretrained DOMAIN, a TASK alone will do")
+    if not task:
+        folder, task = Path(f"pretrained-{pretrained}"), str(folder)
+    if pretrained and not (folder / CONFIG_FILE).exists():
+        for path in init_project(folder, pretrained, pretrained):
+            typer.echo(f"wrote {path}")
+    return folder, task
 
 
 def _dry_run(project: Project, plan: RepairPlan, repair: bool) -> None:
@@ -106,6 +133,7 @@ def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOpt
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: maestromotif run my-dungeon --steps 3000000")(run)
-    app.command(epilog='Example: maestromotif solve my-dungeon "Go down to the fourth level, then come back up."')(solve)
+    example = 'maestromotif solve my-dungeon "Go down to the fourth level, then come back up."'
+    app.command(epilog=f"Examples: {example}; maestromotif solve --pretrained nethack delphi")(solve)
     app.command(epilog="Example: maestromotif evaluate my-dungeon --set evaluate.task_episodes=200")(evaluate)
     app.command(epilog="Example: maestromotif report my-dungeon")(report)

@@ -17,15 +17,20 @@ __all__ = ["register"]
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.", show_default=False)],
     domain: Annotated[str, typer.Option(help="The environment; `maestromotif doctor` lists them.")] = "nethack",
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use the trained skills that ship for this domain.")] = False,
 ) -> None:
     """Make a project folder: maestro.toml and skills.toml, both commented.
 
-    Both files are yours to edit; `run` does again only what a change makes necessary.
+    Both files are yours to edit; `run` does again only what a change makes necessary. With --pretrained, nothing needs to be trained:
+    `solve` gives tasks to skills that ship with the package.
     """
     from maestromotif.project import init_project
 
-    for path in init_project(folder, domain):
+    for path in init_project(folder, domain, domain if pretrained else ""):
         typer.echo(f"wrote {path}")
+    if pretrained:
+        typer.echo(f'Next: maestromotif solve {folder} "a task in English, or its id"')
+        return
     typer.echo(f"Next: describe your skills in {folder / 'skills.toml'}, then maestromotif run {folder}")
 
 

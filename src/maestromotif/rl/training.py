@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maestromotif.domains.contract import Domain
+from maestromotif.domains.contract import Domain, ObservationSpec
 from maestromotif.errors import ArtifactError, TrainingError
 from maestromotif.rl import checkpoint
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.calibrate import settle
 from maestromotif.rl.checkpoint import Counters
-from maestromotif.rl.config import SettledConfig, TrainConfig, cores
+from maestromotif.rl.config import NetworkConfig, SettledConfig, TrainConfig, cores
 from maestromotif.rl.curriculum import make_curriculum
 from maestromotif.rl.device import check_device
 from maestromotif.rl.distributed import Ranks
@@ -40,13 +40,18 @@ from maestromotif.rl.soundness import Watch
 from maestromotif.rl.vector import Games, make_games
 from maestromotif.skills import SkillSet
 
-__all__ = ["METRICS", "POLICY", "UNTRAINED", "Training", "read_sources", "train"]
+__all__ = ["METRICS", "POLICY", "UNTRAINED", "Training", "first_weights", "read_sources", "train"]
 
 METRICS = "metrics.jsonl"
 POLICY = "policy.safetensors"
 UNTRAINED = "untrained.safetensors"
 _CHECKPOINTS = "checkpoints"
 _log = logging.getLogger(__name__)
+
+
+def first_weights(observed: ObservationSpec, skills: Sequence[str], shape: NetworkConfig, seed: int) -> SkillPolicy:
+    """The network before its first step."""
+    return SkillPolicy(observed, skills, shape, seed=episode_seed(seed, 1) % 2**62)
 
 
 def read_sources(programs_dir: Path) -> ScheduleSources:
@@ -186,7 +191,7 @@ class Training:
             sources = replace(sources, maker=WEIGHTED)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         observed = domain.observation_for(config.network)
-        self.policy = SkillPolicy(observed, skills.ids, config.shape, seed=episode_seed(seed, 1) % 2**62).to(mine.device)
+        self.policy = first_weights(observed, skills.ids, config.shape, seed).to(mine.device)
         self._generators = {
             name: torch.Generator().manual_seed(episode_seed(seed, 2, place) % 2**62) for place, name in enumerate(("act", "learn"))
         }

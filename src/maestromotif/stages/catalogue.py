@@ -15,6 +15,7 @@ from maestromotif.stages.card import Card
 from maestromotif.stages.files import file_digest
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
 from maestromotif.stages.insight import policy_captions_stage, requested_stages
+from maestromotif.stages.pretrained import pretrained_stages
 from maestromotif.stages.repair import RepairPlan, program_in_use, repair_stage, repaired, witness_stage
 from maestromotif.stages.stage import OPEN, Stage, Work
 
@@ -210,7 +211,9 @@ def stages(project: Project) -> list[Stage]:
 
 
 def training_stages(project: Project) -> list[Stage]:
-    """From play to the trained network."""
+    """From play to the trained network, or from the package's trained skills."""
+    if project.config.project.pretrained:
+        return pretrained_stages(project, _recheck)
     # Stages that ask a language model stay in this process, which may hold its key; all others run apart from it.
     asks: dict[str, Any] = {"apart": False, "replayable": True}
     compares = {**asks, "replayable": project.config.annotate.annotator in _REPLAYED}

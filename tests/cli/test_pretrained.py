@@ -1,0 +1,71 @@
+"""Skills that ship trained: they are whole, they fit the package, and tasks can be given to them at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from maestromotif.pretrained import locate, names, read_card
+
+from .conftest import hashes, maestromotif, one_error
+
+pytest.importorskip("nle")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_file_is_the_one_on_the_card(name: str) -> None:
+    root = locate(name)
+    found = {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != "card.json" and "__pycache__" not in path.parts
+    }
+    assert found == read_card(name)["files"]
+    assert sum(path.stat().st_size for path in root.rglob("*")) < 20e6
+
+
+def test_a_task_alone_is_enough(tmp_path: Path) -> None:
+    result = maestromotif("solve", "--pretrained", "nethack", "delphi", "--episodes", 2, "--set", "evaluate.max_steps=60", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    root = tmp_path / "pretrained-nethack"
+    assert "delphi" in result.stdout
+    assert (root / "artifacts" / "solved" / "delphi").is_dir()
+    before = hashes(root)
+    again = maestromotif("solve", root, "delphi", "--episodes", 2, "--set", "evaluate.max_steps=60", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "done in" not in again.stdout
+    assert hashes(root) == before
+    error = one_error(maestromotif("collect", root, cwd=tmp_path))
+    assert "nothing to collect" in error
+
+
+def test_skills_that_were_not_trained_are_refused(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert maestromotif("init", root, "--pretrained").returncode == 0
+    skills = root / "skills.toml"
+    text = skills.read_text()
+    skills.write_text(text + '\n[[skill]]\nid = "miner"\ndescription = "Dig."\nmax_steps = 10\n')
+    assert "skill 'miner' is not as it was trained" in one_error(maestromotif("solve", root, "delphi"))
+    skills.write_text(text)
+    config = root / "maestro.toml"
+    config.write_text(config.read_text().replace('pretrained = "nethack"', 'pretrained = "chess"'))
+    assert "no trained skills are named 'chess'" in one_error(maestromotif("solve", root, "delphi"))
+
+
+@pytest.mark.slow
+def test_they_can_do_what_their_card_says(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    maestromotif("init", root, "--pretrained")
+    stated = read_card("nethack")["evaluation"]
+    for task in ("gnomish_mines", "delphi"):
+        result = maestromotif("solve", root, task, "--episodes", stated["episodes"], timeout=900)
+        assert result.returncode == 0, result.stderr
+        import pyarrow.parquet as pq
+
+        episodes = pq.read_table(next((root / "artifacts" / "solved" / task).rglob("trained.episodes.parquet")))
+        reached = sum(episodes["success.landmark"].to_pylist())
+        assert reached / episodes.num_rows >= stated["tasks"][task]["trained"]["landmark"]["low"]
+    assert json.loads((locate("nethack") / "card.json").read_text())["training"]["steps"] > 30e6
