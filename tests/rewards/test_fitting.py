@@ -15,8 +15,8 @@ import torch
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.rewards import RewardConfig, RewardTable, fit
-from maestromotif.rewards.bradley_terry import build_corpus, fit_bradley_terry
-from maestromotif.rewards.encoders.hashed import HashedReader
+from maestromotif.rewards.bradley_terry import _clearly_better, _Fitted, _losses, build_corpus, fit_bradley_terry
+from maestromotif.rewards.encoders.hashed import HashedReader, HashedScorer
 from maestromotif.rewards.encoders.networks import HashedNetwork
 from maestromotif.rewards.features import feature_hashes
 from maestromotif.rewards.model import Ensemble, RewardModel
@@ -212,3 +212,26 @@ def test_few_pairs_and_ties_only() -> None:
     assert fit_bradley_terry(corpus, pairs_P, target_P, CONFIG, 0).train_agreement > 0.9
     result = fit_bradley_terry(corpus, pairs_P, np.full(len(pairs_P), 0.5), CONFIG, 0)
     assert math.isnan(result.agreement)
+
+
+@pytest.mark.parametrize(("number", "learner"), [(30, "linear"), (4000, "network")])
+def test_the_network_is_taken_only_where_it_is_clearly_better(number: int, learner: str) -> None:
+    """A network that knows nothing, after few contested pairs where the linear model is worse by chance; one that is right, after many."""
+    captions = make_captions(400, 0)
+    corpus = build_corpus([feature_hashes(captions.reward_input(row)) for row in range(len(captions))], 2)
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(len(captions), size=(number, 2))
+    weights = rng.normal(size=len(corpus.buckets)).astype(np.float32)
+    nothing = np.zeros(0, np.float32)
+    right, none = (HashedScorer(one, np.zeros((len(one), 0), np.float32), nothing, nothing) for one in (weights, 0.0 * weights))
+    raw = right.raws(corpus)
+    target = (raw[pairs[:, 0]] > raw[pairs[:, 1]]).astype(float)
+    if learner == "linear":
+        # Seven of thirty answers are turned round, where the model is sure of the opposite.
+        turned = np.argsort(-np.abs(raw[pairs[:, 0]] - raw[pairs[:, 1]]))[4:11]
+        target[turned] = 1.0 - target[turned]
+    network, linear = (none, right) if learner == "linear" else (right, none)
+    losses = [_losses(scorer, corpus, pairs, target).mean() for scorer in (network, linear)]
+    assert losses[0] < losses[1]
+    one, other = (_Fitted(scorer, 0, 0.0, 0.0, 1.0) for scorer in (network, linear))
+    assert _clearly_better(one, other, corpus, pairs, target) is (learner == "network")

@@ -115,7 +115,7 @@ def _fit(
             fits.append(_Member(network, features, pairs_P, target_P, config).fit(chosen, validation, rng, part))
     if config.may_be_linear and isinstance(features, Corpus) and (config.learner == "linear" or len(training) <= _MOST_FOR_LINEAR):
         linear = _fit_linear(features, pairs_P, target_P, training, validation)
-        fits = [min([*fits, linear], key=lambda fit: fit.validation_loss)]
+        fits = [linear] if not fits or not _clearly_better(fits[0], linear, features, pairs_P[validation], target_P[validation]) else fits
     model = Ensemble.build([fit.scorer for fit in fits], features, config.pessimism)
     raw_N = model.raws(features)
     difference_P = raw_N[pairs_P[:, 0]] - raw_N[pairs_P[:, 1]]
@@ -150,13 +150,23 @@ def _fit_linear(features: Corpus, pairs_P: Rows, target_P: Floats, training: Row
     """The linear model with a prior; nothing of it depends on chance."""
     design = Design.of(features)
     scorer = linear_scorer(design, fit_belief(design, pairs_P[training], target_P[training]), len(features.buckets))
-    raw_N = scorer.raws(features)
-    losses = []
-    for chosen in (training, validation):
-        # The preference for what is shown first is no part of a reward.
-        logit, target = torch.from_numpy(raw_N[pairs_P[chosen, 0]] - raw_N[pairs_P[chosen, 1]]), torch.from_numpy(target_P[chosen])
-        losses.append(float(torch.nn.functional.binary_cross_entropy_with_logits(logit, target)))
+    # The preference for what is shown first is no part of a reward.
+    losses = [float(_losses(scorer, features, pairs_P[chosen], target_P[chosen]).mean()) for chosen in (training, validation)]
     return _Fitted(scorer, 0, losses[0], losses[1], 1.0, "linear")
+
+
+def _clearly_better(network: _Fitted, linear: _Fitted, features: Corpus, pairs_P: Rows, target_P: Floats) -> bool:
+    """Whether the network's loss on these pairs is lower by more than two standard errors: few pairs, or such as were chosen because they
+    are hard to decide, favour a model that knows nothing over one that is sure and mostly right."""
+    gain_P = _losses(linear.scorer, features, pairs_P, target_P) - _losses(network.scorer, features, pairs_P, target_P)
+    return bool(gain_P.mean() > 2.0 * gain_P.std() / math.sqrt(len(gain_P)))
+
+
+def _losses(scorer: Scorer, features: Corpus, pairs_P: Rows, target_P: Floats) -> Floats:
+    """The cross-entropy of each pair, float64 ``[P]``."""
+    raw_N = scorer.raws(features)
+    difference_P = raw_N[pairs_P[:, 0]] - raw_N[pairs_P[:, 1]]
+    return np.asarray(np.logaddexp(0.0, difference_P) - target_P * difference_P, np.float64)
 
 
 class _Member:

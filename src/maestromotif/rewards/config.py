@@ -29,7 +29,7 @@ class RewardConfig(BaseModel):
     learner: Literal["auto", "network", "linear"] = Field(
         default="auto",
         description="'linear': a linear model with a prior, best where answers are few or contradict each other (encoder 'hashed'); "
-        "'network'; 'auto': both are fitted, and the one with the lower validation loss is kept.",
+        "'network'; 'auto': both are fitted, and the network is kept if its validation loss is clearly lower.",
     )
     ensemble: int = Field(
         default=1, ge=1, le=32, description="Members, each fitted to a draw of the pairs; above 1, disagreement is known."
