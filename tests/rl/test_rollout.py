@@ -100,3 +100,18 @@ def test_draws_follow_the_distribution_and_never_forbid() -> None:
     shares = np.bincount(actions, minlength=5) / len(actions)
     np.testing.assert_allclose(shares, probabilities[0], atol=1e-3)
     assert (np.diff(actions) >= 0).all()
+
+
+def test_a_network_drives_alike_in_workers_and_here() -> None:
+    domain, _ = worlds.corridor(length=7)
+    policy = SkillPolicy(domain.observation_spec, ("go_right", "go_left"), NetworkConfig(features=8, hidden=8))
+    here = _play(policy=policy)
+    assert here == _play(policy=policy, num_games=5, workers=2)
+    assert here != _play()
+
+
+def test_results_are_handed_over_as_they_come_and_chosen_episodes_are_the_same_ones() -> None:
+    told: list[EpisodeResult] = []
+    some = _play(indices=(9, 2), num_games=3, finished=told.append, workers=1)
+    assert some == [_play()[2], _play()[9]]
+    assert sorted(told, key=lambda result: result.index) == some

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,17 +12,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maestromotif.domains.contract import ACTION_MASK, Domain
+from maestromotif.domains.contract import Domain
 from maestromotif.errors import ArtifactError
-from maestromotif.rl.actors import to_tensors
+from maestromotif.rl.acting import ActingArrays, ActingSpec
+from maestromotif.rl.actors import can_fuse, make_actor, to_tensors
+from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.build import GamesSpec, PlaySpec, describe_domain
-from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
+from maestromotif.rl.driving import EpisodeDriver, Mind, draw_actions
+from maestromotif.rl.episodes import EpisodeResult, ScheduleSources
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.vector import Games, make_games
+from maestromotif.rl.vector import Acting, Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
 __all__ = ["NetworkDriver", "draw_actions", "play"]
+
+_STRETCH = 64  # steps of all games between two looks at who has finished
 
 
 def play(
@@ -39,7 +46,10 @@ def play(
     stop_on_claim: bool = True,
     rewards_dir: Path | None = None,
     first_episode: int = 0,
+    indices: Sequence[int] | None = None,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
+    finished: Callable[[EpisodeResult], None] = lambda result: None,
+    paced: Callable[[float, float], None] = lambda steps, seconds: None,
     reward_maker: str = "maestromotif.rl.build:load_rewards",
 ) -> list[EpisodeResult]:
     """Play full episodes and say how each went.
@@ -50,13 +60,15 @@ def play(
     Args:
         policy: a network, or ``"random"``: any allowed action, with equal chances.
         sources: of the schedule: a task's program, or the training policy over skills.
-        episodes: how many; numbered from ``first_episode``.
+        episodes: how many; numbered from ``first_episode``. Where ``indices`` are given, those are played instead.
         max_steps: an episode is cut after this many steps.
         num_games: games played together; workers: processes, 0 for none.
         task: id of the task whose criteria are watched; "" for none.
         stop_on_success: end an episode when all its criteria hold.
         stop_on_claim: end an episode when its program says that the task is done.
         rewards_dir: where given, calls carry the reward of their skill.
+        finished: called with each result as soon as its episode has ended.
+        paced: called at least every second or so with the steps so far, and the seconds since the games began.
 
     Returns:
         One result for each episode, in their order.
@@ -67,7 +79,8 @@ def play(
     """
     if not isinstance(policy, str):
         _check_fit(domain, skills, policy)
-    num_games = max(1, min(num_games, episodes))
+    wanted = tuple(indices) if indices is not None else tuple(range(first_episode, first_episode + episodes))
+    num_games = max(1, min(num_games, len(wanted)))
     spec = GamesSpec(
         domain=describe_domain(domain),
         options=dict(domain.options),
@@ -80,86 +93,103 @@ def play(
         first_episodes=(),
         episode_steps=max_steps,
         play=PlaySpec(
-            indices=tuple(range(first_episode, first_episode + episodes)),
+            indices=wanted,
             task=task,
             stop_on_success=stop_on_success,
             stop_on_claim=stop_on_claim,
         ),
         observation="small" if isinstance(policy, str) else policy.config.network,
     )
+    # Rows of the fused network do not depend on each other, so it makes no difference where they are computed.
+    elsewhere = workers > 0 and (isinstance(policy, str) or can_fuse(policy.config.model_dump()))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    games = make_games(spec, domain, 1, min(workers, num_games))
+    acting = None if isinstance(policy, str) or not elsewhere else _room(spec, policy)
     try:
-        games.reset()
-        with torch.inference_mode():
-            results = _run(games, skills, policy, spec, episodes, progress)
+        games = make_games(spec, domain, 1, min(workers, num_games), acting)
+        try:
+            games.reset()
+            if elsewhere:
+                advance: Callable[[], object] = partial(games.drive, _STRETCH)
+            else:
+                mind = None if isinstance(policy, str) else _mind(policy, num_games)
+                advance = partial(EpisodeDriver(partial(_step, games), games.arrays, seed, skills.ids, mind).play, _STRETCH)
+            results = _run(games, advance, len(wanted), max_steps, progress, finished, paced)
+        finally:
+            games.close()
     finally:
-        games.close()
+        if acting is not None:
+            acting.buffer.close()
         torch.set_num_threads(threads)
     return sorted(results, key=lambda result: result.index)
 
 
+def _step(games: Games) -> None:
+    games.send(0)
+    games.wait(0)
+
+
 def _run(
     games: Games,
-    skills: SkillSet,
-    policy: SkillPolicy | Literal["random"],
-    spec: GamesSpec,
-    episodes: int,
+    advance: Callable[[], object],
+    wanted: int,
+    max_steps: int,
     progress: Callable[[float, str], None],
+    finished: Callable[[EpisodeResult], None],
+    paced: Callable[[float, float], None],
 ) -> list[EpisodeResult]:
-    arrays = games.arrays
-    driver = _Random(games) if isinstance(policy, str) else NetworkDriver(games, policy, skills)
-    streams: dict[int, int] = {}
-    results = games.results()
-    while len(results) < episodes:
-        probabilities = driver.probabilities()
-        for index in set(arrays.episode.tolist()) - streams.keys():
-            streams[index] = episode_seed(spec.seed, index, 4)
-        chances = _chances(np.array([streams[index] for index in arrays.episode.tolist()], np.uint64), arrays.time)
-        arrays.action[...] = draw_actions(probabilities, chances)
-        games.send(0)
-        games.wait(0)
-        driver.after()
+    results: list[EpisodeResult] = []
+    began, told = time.monotonic(), 0.0
+    while True:
         ended = games.results()
-        if ended:
-            results += ended
-            progress(len(results) / episodes, f"{len(results)} of {episodes} episodes")
-    return results
+        for result in ended:
+            finished(result)
+        results += ended
+        now = time.monotonic()
+        if ended or now - told > 1:
+            told = now
+            steps, seconds = float(games.arrays.steps.sum()), now - began
+            paced(steps, seconds)
+            # Episodes under way count by their share of the longest possible one.
+            under_way = games.arrays.time[games.arrays.episode >= 0].sum() / max_steps
+            rate = f"{steps / max(seconds, 1e-9):,.0f} steps/s"
+            progress((len(results) + under_way) / wanted, f"{len(results)} of {wanted} episodes, {rate}")
+        if len(results) >= wanted:
+            return results
+        advance()
 
 
-def draw_actions(probabilities: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Actions ``[B]`` by inversion of the distributions ``[B, A]``: equal chances and equal distributions give equal actions."""
-    sums = probabilities.cumsum(1)
-    chosen = (sums <= chances[:, None] * sums[:, -1:]).sum(1)
-    # Rounding must not choose a forbidden action at the end of the line.
-    last = probabilities.shape[1] - 1 - (probabilities[:, ::-1] > 0).argmax(1)
-    actions: NDArray[np.int64] = np.minimum(chosen, last).astype(np.int64)
-    return actions
+def _weights(policy: SkillPolicy) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.detach().cpu().float().numpy() for name, tensor in policy.state_dict().items()}
 
 
-def _chances(streams: NDArray[np.uint64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A number in [0, 1) for each stream and step (SplitMix64)."""
-    with np.errstate(over="ignore"):
-        values = streams + (steps.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    values = values ^ (values >> np.uint64(31))
-    chances: NDArray[np.float64] = (values >> np.uint64(11)).astype(np.float64) / 2.0**53
-    return chances
+def _room(spec: GamesSpec, policy: SkillPolicy) -> Acting:
+    """Memory and weights that workers act with; nothing is kept for a learner."""
+    weights = _weights(policy)
+    described = ActingSpec(
+        skills=policy.skills,
+        network=policy.config.model_dump(),
+        weights={name: array.shape for name, array in weights.items()},
+        width=policy.initial(1).shape[1],
+        steps=1,
+        chunk=1,
+        sets=0,
+        flow=False,
+        bfloat16=False,
+    )
+    layout = described.layout(policy.spec, spec.num_games)
+    buffer = SharedBuffer(room(layout))
+    arrays = ActingArrays.over(buffer.memory, layout)
+    for name, array in arrays.weights.items():
+        array[...] = weights[name]
+    return Acting(described, buffer, arrays, True)
 
 
-class _Random:
-    def __init__(self, games: Games) -> None:
-        self._mask = games.arrays.observation[ACTION_MASK]
-
-    def probabilities(self) -> NDArray[np.float64]:
-        allowed = (self._mask != 0).astype(np.float64)
-        chances: NDArray[np.float64] = allowed / allowed.sum(1, keepdims=True)
-        return chances
-
-    def after(self) -> None:
-        return None
+def _mind(policy: SkillPolicy, num_games: int) -> Mind:
+    """The network acts in this process."""
+    actor = make_actor(policy.spec, policy.skills, policy.config.model_dump(), _weights(policy), policy.device.type)
+    memory = np.zeros((num_games, policy.initial(1).shape[1]), np.float32)
+    return Mind(actor, memory, policy.skills, policy.config.reset_memory)
 
 
 class NetworkDriver:

@@ -106,6 +106,10 @@ class Games(ABC):
         """Let workers that act play a rollout into the set ``number`` of ``ActingArrays.rollouts``; raises as ``wait`` does."""
         raise NotImplementedError
 
+    def drive(self, steps: int) -> None:
+        """Let workers play so many steps of an evaluation, and act themselves; see ``driving``. Raises as ``wait`` does."""
+        raise NotImplementedError
+
     @abstractmethod
     def faults(self) -> Counter[str]:
         """Faults of the programs so far, by kind."""
@@ -324,6 +328,9 @@ class ParallelGames(Games):
             self.arrays.where[worker.parts[0][0], 2] = 0
         self._all([_rollout_order(number, 0)])
 
+    def drive(self, steps: int) -> None:
+        self._all([_Order("v", 0, steps.to_bytes(4, "little"))])
+
     def faults(self) -> Counter[str]:
         self._all([_Order("f")])
         return sum((worker.faults for worker in self._workers), self._lost_faults.copy())
@@ -370,7 +377,7 @@ class ParallelGames(Games):
                 self._cut(worker.parts[order.group][1])
             else:
                 worker.fruitless = 0
-        elif order.kind == "p":
+        elif order.kind in "pv":
             worker.fruitless = 0
         if order.kind != "f":
             worker.ready.add(order.group)

@@ -26,6 +26,7 @@ from maestromotif.rl.acting import ActingArrays, ActingSpec, Actor, Collector
 from maestromotif.rl.actors import make_actor
 from maestromotif.rl.arrays import SharedBuffer, StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, load_part_domain
+from maestromotif.rl.driving import EpisodeDriver, Mind
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.rl.games import SkillGames
 from maestromotif.rl.resume import Played
@@ -97,6 +98,7 @@ class _Worker:
         self._results: list[EpisodeResult] = []
         self._groups: dict[int, SkillGames] = {}
         self._collector: Collector | None = None
+        self._driver: EpisodeDriver | None = None
         _warm_up(self._domain)
         self._envs = [self._domain.make_env(len(range(*mine["games"]))) for mine in task["mine"]]
         self._actor: Actor | None = None
@@ -108,8 +110,8 @@ class _Worker:
         rewards = [Path(self._spec.rewards)] if self._spec.rewards else []
         _compile_for_itself()
         confine_or_refuse([Path(tempfile.gettempdir()), *write], [*read, *rewards], address_space() + _MORE_MEMORY)
-        # An order is one step of some games, or a whole rollout of them where the network acts here.
-        self._every = 8 if "acting" in task else 500
+        # An order is one step of some games, or a whole rollout of them where the network acts here; in an evaluation it may be either.
+        self._every = 64 if self._spec.play else 8 if "acting" in task else 500
 
     def serve(self) -> None:
         garbage: RareGarbage | None = None
@@ -150,6 +152,10 @@ class _Worker:
             if self._collector is None:
                 self._collector = self._make_collector(games)
             self._collector.collect(data[0], int.from_bytes(data[1:], "little"))
+        elif kind == "v":
+            if self._driver is None:
+                self._driver = self._make_driver(games)
+            self._driver.play(int.from_bytes(data, "little"))
         elif kind == "n" and begun:
             games.renew(json.loads(data))
         elif kind == "s" and begun:
@@ -189,6 +195,15 @@ class _Worker:
         assert self._views is not None
         mine, described = self._task["mine"][0], ActingSpec(**self._task["acting"]["spec"])
         return Collector(_Here(part, self._arrays.part(mine["part"], slice(*mine["games"]))), self._actor, self._views, described)
+
+    def _make_driver(self, part: SkillGames) -> EpisodeDriver:
+        mine = self._task["mine"][0]
+        mind = None
+        if self._actor is not None and self._views is not None:
+            described = ActingSpec(**self._task["acting"]["spec"])
+            mind = Mind(self._actor, self._views.memory, described.skills, described.network["reset_memory"])
+        skills = [skill.id for skill in self._spec.skills]
+        return EpisodeDriver(part.step, self._arrays.part(mine["part"], slice(*mine["games"])), self._spec.seed, skills, mind)
 
 
 def _compile_for_itself() -> None:
