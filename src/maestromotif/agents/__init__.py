@@ -5,10 +5,10 @@ Importing this package imports no torch; the parts that play are loaded when fir
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maestromotif.agents.config import POLICIES, EvaluateConfig
+from maestromotif.lazy import lazily
 
 if TYPE_CHECKING:
     from maestromotif.agents.evaluate import Setting, evaluate_skills, evaluate_task, evaluate_tasks
@@ -27,19 +27,8 @@ __all__ = [
     "task_id",
 ]
 
-_HOMES = {
-    "Setting": "evaluate",
-    "Solved": "tasks",
-    "evaluate_skills": "evaluate",
-    "evaluate_task": "evaluate",
-    "evaluate_tasks": "evaluate",
-    "find_task": "tasks",
-    "solve": "tasks",
-    "task_id": "tasks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    evaluate=["Setting", "evaluate_skills", "evaluate_task", "evaluate_tasks"],
+    tasks=["Solved", "find_task", "solve", "task_id"],
+)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maestromotif.feedback.config import AnnotateConfig, CollectConfig
+from maestromotif.lazy import lazily
 
 if TYPE_CHECKING:
     from maestromotif.feedback.annotation import SkillVerdicts, annotate
@@ -29,21 +29,11 @@ __all__ = [
     "parse_verdict",
 ]
 
-_HOMES = {
-    "Annotator": "protocol",
-    "AnnotatorContext": "protocol",
-    "Briefing": "protocol",
-    "CaptionTable": "tables",
-    "Judgement": "protocol",
-    "PreferenceTable": "tables",
-    "SkillVerdicts": "annotation",
-    "annotate": "annotation",
-    "collect": "interactions",
-    "parse_verdict": "verdicts",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    annotation=["SkillVerdicts", "annotate"],
+    interactions=["collect"],
+    protocol=["Annotator", "AnnotatorContext", "Briefing", "Judgement"],
+    tables=["CaptionTable", "PreferenceTable"],
+    verdicts=["parse_verdict"],
+)

@@ -5,8 +5,9 @@ The parts that run beside games (``schedule``, ``sandbox``) import nothing heavy
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from maestromotif.lazy import lazily
 
 if TYPE_CHECKING:
     from maestromotif.programs.config import ProgramConfig
@@ -26,20 +27,10 @@ __all__ = [
     "write_task_program",
 ]
 
-_HOMES = {
-    "ProgramConfig": "config",
-    "ProgramResult": "write",
-    "ProgramSchedule": "schedule",
-    "Schedule": "schedule",
-    "TrialReport": "trial",
-    "recheck": "write",
-    "run_trial": "trial",
-    "write_programs": "write",
-    "write_task_program": "write",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    config=["ProgramConfig"],
+    schedule=["ProgramSchedule", "Schedule"],
+    trial=["TrialReport", "run_trial"],
+    write=["ProgramResult", "recheck", "write_programs", "write_task_program"],
+)

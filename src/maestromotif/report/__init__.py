@@ -5,9 +5,9 @@ Importing this package imports neither matplotlib nor pyarrow; the parts that wr
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from maestromotif.lazy import lazily
 from maestromotif.report.config import ReportConfig
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportConfig", "ReportSources", "summary_table", "write_report"]
 
-_HOMES = {"ReportSources": "sources", "summary_table": "terminal", "write_report": "page"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    page=["write_report"],
+    sources=["ReportSources"],
+    terminal=["summary_table"],
+)

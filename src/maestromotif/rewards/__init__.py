@@ -5,9 +5,9 @@ What runs beside the games (``RewardTable``, ``CountDiscount``) needs numpy and 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from maestromotif.lazy import lazily
 from maestromotif.rewards.discount import CountDiscount
 from maestromotif.rewards.table import RewardTable
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CountDiscount", "RewardConfig", "RewardTable", "SkillFit", "fit"]
 
-_HOMES = {"RewardConfig": "config", "SkillFit": "fitting", "fit": "fitting"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    config=["RewardConfig"],
+    fitting=["SkillFit", "fit"],
+)

@@ -5,8 +5,9 @@ Importing this package imports neither torch nor pydantic: processes that only r
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from maestromotif.lazy import lazily
 
 if TYPE_CHECKING:
     from maestromotif.rl.config import NetworkConfig, TrainConfig
@@ -17,19 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "EpisodeResult", "NetworkConfig", "ScheduleSources", "SkillPolicy", "TrainConfig", "play", "train"]
 
-_HOMES = {
-    "Call": "episodes",
-    "EpisodeResult": "episodes",
-    "NetworkConfig": "config",
-    "ScheduleSources": "episodes",
-    "SkillPolicy": "networks",
-    "TrainConfig": "config",
-    "play": "rollout",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    config=["NetworkConfig", "TrainConfig"],
+    episodes=["Call", "EpisodeResult", "ScheduleSources"],
+    networks=["SkillPolicy"],
+    rollout=["play"],
+    training=["train"],
+)
