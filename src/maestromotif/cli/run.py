@@ -133,7 +133,6 @@ def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOpt
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: maestromotif run my-dungeon --steps 3000000")(run)
-    example = 'maestromotif solve my-dungeon "Go down to the fourth level, then come back up."'
-    app.command(epilog=f"Examples: {example}; maestromotif solve --pretrained nethack delphi")(solve)
+    app.command(epilog="Example: maestromotif solve --pretrained nethack delphi")(solve)
     app.command(epilog="Example: maestromotif evaluate my-dungeon --set evaluate.task_episodes=200")(evaluate)
     app.command(epilog="Example: maestromotif report my-dungeon")(report)
