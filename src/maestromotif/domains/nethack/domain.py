@@ -18,18 +18,20 @@ from maestromotif.domains.contract import (
     Simulator,
     Task,
 )
-from maestromotif.domains.nethack import possible, progress, recording, tasks
+from maestromotif.domains.nethack import characters, possible, progress, recording, tasks
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
-from maestromotif.domains.nethack.layout import OBSERVATION, OBSERVATIONS
+from maestromotif.domains.nethack.layout import OBSERVATION_SETS
 from maestromotif.domains.nethack.simulator import DungeonSimulator
-from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
+from maestromotif.domains.nethack.trips import ACTION_SETS
+from maestromotif.domains.nethack.vocabulary import FACTS, SIGNS
 from maestromotif.errors import DomainError
 from maestromotif.types import RewardInput
 
 __all__ = ["NetHack"]
 
 _OPTIONS: Mapping[str, tuple[type, Any]] = {
+    "actions": (str, "reference"),
     "character": (str, "mon-hum-neu-mal"),
     "caption_window": (int, 1),
     "mask_harmful": (bool, True),
@@ -39,8 +41,9 @@ _OPTIONS: Mapping[str, tuple[type, Any]] = {
 class NetHack(Domain):
     """NetHack 3.6 through nle, as the paper sets it up.
 
-    Options (``[domain]`` in maestro.toml): ``character`` (role-race-alignment-gender), ``caption_window`` (steps back
-    that captions compare statistics with; the paper says 100), ``mask_harmful`` (forbid actions that only harm).
+    Options (``[domain]`` in maestro.toml): ``actions`` (``reference`` or, with whole trips, ``travel``), ``character``
+    (role-race-alignment-gender), ``caption_window`` (steps back that captions compare statistics with; the paper says 100),
+    ``mask_harmful`` (forbid actions that only harm).
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -53,9 +56,20 @@ class NetHack(Domain):
         ]
         if not problems and given.get("caption_window", 1) < 1:
             problems.append("caption_window must be at least 1")
+        if not problems and given.get("actions", "reference") not in ACTION_SETS:
+            problems.append(f"actions must be one of {', '.join(ACTION_SETS)}")
+        if not problems and (wrong := characters.problem(given.get("character", _OPTIONS["character"][1]))):
+            problems.append(f"character: {wrong}")
         if problems:
             raise DomainError("maestro.toml [domain]: " + "; ".join(problems), "Options of nethack: " + ", ".join(_OPTIONS))
-        super().__init__({name: given.get(name, default) for name, (_, default) in _OPTIONS.items()})
+        options = {name: given.get(name, default) for name, (_, default) in _OPTIONS.items()}
+        if options["actions"] == "reference":
+            del options["actions"]  # what was made before there was a choice stays up to date
+        super().__init__(options)
+
+    @property
+    def _action_set(self) -> str:
+        return str(self.options.get("actions", "reference"))
 
     @property
     def id(self) -> str:
@@ -79,14 +93,15 @@ class NetHack(Domain):
 
     @property
     def actions(self) -> tuple[str, ...]:
-        return ACTIONS
+        return ACTION_SETS[self._action_set]
 
     @property
     def observation_spec(self) -> ObservationSpec:
-        return OBSERVATION
+        return OBSERVATION_SETS[self._action_set]["small"]
 
     def observation_for(self, network: str) -> ObservationSpec:
-        return OBSERVATIONS[network] if network in OBSERVATIONS else super().observation_for(network)
+        networks = OBSERVATION_SETS[self._action_set]
+        return networks[network] if network in networks else super().observation_for(network)
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -125,7 +140,7 @@ class NetHack(Domain):
 
     def make_env(self, num_games: int) -> DomainEnv:
         options = self.options
-        return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"])
+        return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"], self._action_set)
 
     def simulator(self) -> Simulator:
         return DungeonSimulator()

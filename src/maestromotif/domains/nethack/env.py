@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features, memory, pictures
+from maestromotif.domains.nethack import features, memory, pictures, squares
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, MOVES, NAMES, Game, OptionsFile, names_on_demand
-from maestromotif.domains.nethack.glyphs import CROP_TOKENS
-from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION, OBSERVATIONS, SIGN, TARGETS, TEXT
+from maestromotif.domains.nethack.glyphs import CROP_TOKENS, TOWN_OF
+from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION_SETS, SIGN, TARGETS, TEXT, TRIP
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
-from maestromotif.domains.nethack.vocabulary import ACTIONS
+from maestromotif.domains.nethack.trips import TRIPS
+from maestromotif.domains.nethack.vocabulary import ACTIONS, BRANCHES
 from maestromotif.types import Caption, RewardInput
 
 __all__ = ["NetHackEnv"]
@@ -30,7 +31,10 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
     "inv_oclasses": ((55,), np.uint8),
     NAMES: ((55, 80), np.uint8),
 }
-_PRAY = ACTIONS.index("pray")
+_PRAY, _MORE = ACTIONS.index("pray"), ACTIONS.index("more")
+_TRIP_TARGETS = np.array([TARGETS.index(target) for target in TRIPS.values()])  # targets of the actions that follow the others
+_WHERE_AND_WHEN = [0, 1, 20]  # of blstats: x, y, turn
+_MINES = BRANCHES.index("mines")
 _PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
 _F = FACT
 _WIDTH = max(FACT.values()) + 1
@@ -44,6 +48,7 @@ class NetHackEnv(DomainEnv):
         character: see ``OptionsFile``.
         window: statistics of a caption compare with this many steps earlier.
         mask: forbid actions that only harm or do nothing in the present state (see ``features``).
+        actions: one of ``ACTION_SETS``.
     """
 
     def __init__(
@@ -52,16 +57,21 @@ class NetHackEnv(DomainEnv):
         character: str = "mon-hum-neu-mal",
         window: int = 1,
         mask: bool = True,
+        actions: str = "reference",
     ) -> None:
         self.num_games = num_games
-        self.observation = OBSERVATION.allocate(num_games)
+        self._specs = OBSERVATION_SETS[actions]
+        self.observation = self._specs["small"].allocate(num_games)
         # What the features are written into; arrays that nobody sees are kept apart.
         self._seen = self.observation
         self._pictures: list[tuple[NDArray[np.int16], NDArray[Any]]] = []
         self._text: NDArray[np.uint8] | None = None
         self._shown: list[ReadMessage | None] = [None] * num_games
         self.terminated_B = np.zeros(num_games, np.bool_)
-        self._mask = mask
+        self._mask, self._travels = mask, actions == "travel"
+        self._trips = np.full(num_games, -1, np.int64)  # which trip the last action was, -1 if none
+        # Where and when a trip led nowhere: until something changes, it is not offered again.
+        self._stalls = np.full((num_games, len(TRIPS), len(_WHERE_AND_WHEN)), -1, np.int64)
         kinds = BUFFERS if names_on_demand() else (*BUFFERS, NAMES)
         shapes = {name: _SHAPES[name] for name in kinds}
         self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in shapes.items()}
@@ -95,10 +105,11 @@ class NetHackEnv(DomainEnv):
         self._rows: memoryview | None = None
         self._codes: list[int] | None = None
         self._facts: list[NetHackFacts | None] = [None] * num_games
+        self._priced: list[set[str]] = [set() for _ in range(num_games)]  # appearances for which shopkeepers have made offers
 
     def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """See ``DomainEnv.bind``; the arrays of any of ``layout.OBSERVATIONS``."""
-        spec = next((spec for spec in OBSERVATIONS.values() if spec.layout().keys() == arrays.keys()), OBSERVATION)
+        """See ``DomainEnv.bind``; the arrays of any of ``layout.OBSERVATION_SETS``."""
+        spec = next((spec for spec in self._specs.values() if spec.layout().keys() == arrays.keys()), self._specs["small"])
         allocated = spec.allocate(self.num_games)
         self.observation = {**allocated, **{name: self._seen[name] for name in allocated.keys() & self._seen.keys()}}
         super().bind(arrays)
@@ -115,8 +126,10 @@ class NetHackEnv(DomainEnv):
                 playing[0] = game
             message = self._reader.read(self.games[game].reset(int(seed)))
             self._waits[game] = False
+            self._trips[game], self._stalls[game] = -1, -1
             memory.forget(self._memory, game)
             self._facts_BF[game] = 0
+            self._priced[game].clear()
             self._messages[game], self._previous[game] = message, self._reader.empty
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
             inputs.words[game], inputs.confident[game] = message.words, message.confident
@@ -129,6 +142,8 @@ class NetHackEnv(DomainEnv):
     def step(self, actions_B: NDArray[np.int64]) -> None:
         inputs, games, playing = self._inputs, self.games, self.playing
         inputs.actions[:] = actions_B
+        if self._travels:
+            self._begin_trips(actions_B)
         inputs.kills[:] = 0
         inputs.bumps[:] = -1
         inputs.prompts[:] = 0
@@ -143,8 +158,10 @@ class NetHackEnv(DomainEnv):
                 playing[0] = game
             if action < len(moves) and not waits[game]:
                 press(moves[action])
-            else:
+            elif action < len(ACTIONS):
                 texts[game] = games[game].start(action)
+            else:
+                texts[game] = self._travel(game, action - len(ACTIONS))
         asking, said = self._raw["misc"].max(1).tolist(), self._texts_B.tolist()
         known, read, empty = self._reader.known, self._reader.read, self._reader.empty
         before, messages = self._messages, []
@@ -176,15 +193,58 @@ class NetHackEnv(DomainEnv):
         if action == _PRAY:
             self._inputs.prayed[game] = self._raw["blstats"][game, 20]
         if not one.done:
-            self._facts_BF[game, _F["meals"]] = one.meals
+            facts = self._facts_BF[game]
+            facts[_F["meals_in_mines"]] += (one.meals - facts[_F["meals"]]) * (facts[_F["branch"]] == _MINES)
+            facts[_F["meals"]] = one.meals
 
     def _note(self, game: int, message: ReadMessage, action: int) -> None:
         inputs = self._inputs
         inputs.kills[game] = message.kills
         inputs.confident[game] = message.confident
-        self._facts_BF[game, _F["items_sold"]] += message.sold
+        facts = self._facts_BF[game]
+        facts[_F["items_sold"]] += message.sold
+        facts[_F["buc_identified_items"]] += message.told
+        if message.priced:
+            self._priced[game].update(message.priced)
+            facts[_F["priced_items"]] = len(self._priced[game])
         if message.locked and action < len(MOVES):
             inputs.bumps[game] = action % 8
+        elif message.locked and action >= len(ACTIONS):
+            inputs.bumps[game] = self._memory.ways[game, _TRIP_TARGETS[action - len(ACTIONS)]]
+
+    # --- trips
+
+    def _begin_trips(self, actions_B: NDArray[np.int64]) -> None:
+        """Note who travels and from where. For ``features`` a trip is no action: it knows the actions that all sets have."""
+        self._trips[:] = np.maximum(actions_B - len(ACTIONS), -1)
+        travelling = np.flatnonzero(self._trips >= 0)
+        self._inputs.actions[travelling] = -1
+        self._stalls[travelling, self._trips[travelling]] = self._raw["blstats"][travelling][:, _WHERE_AND_WHEN]
+
+    def _travel(self, game: int, trip: int) -> list[bytes]:
+        """Send the character on a trip. The game's own trips open no doors, so one that begins at a closed door opens it instead.
+
+        Without a known way the game is left alone, but for an open prompt.
+        """
+        one, target = self.games[game], _TRIP_TARGETS[trip]
+        x, y = self._raw["blstats"][game, :2].tolist()
+        way = int(self._memory.ways[game, target])
+        if way >= features.HERE:
+            return one.start(_MORE)
+        slot = self._memory.slot[game]
+        if self._memory.terrain[game, slot, y + features.DY[way], x + features.DX[way]] == squares.CLOSED_DOOR:
+            return [*one.start(_MORE), *one.start(way)]
+        row, column = divmod(int(self._memory.places[game, target]), memory.COLUMNS)
+        return one.travel(column - x, row - y)
+
+    def _write_trips(self, games: NDArray[np.int64]) -> None:
+        """The last trip, and which ones lead somewhere now."""
+        trips, (position, index) = self._trips[games], TRIP
+        self._seen["state"][games, position] = np.where(trips >= 0, index + trips, 0)
+        if self._mask:
+            stalled = (self._stalls[games] == self._raw["blstats"][games][:, None, _WHERE_AND_WHEN]).all(2)
+            leads = self._memory.ways[games][:, _TRIP_TARGETS] < features.HERE
+            self._seen[ACTION_MASK][games, len(ACTIONS) :] = leads & ~stalled
 
     def _end(self, game: int) -> None:
         """The last transition of a game: there is no new state, only a message and the way it ended."""
@@ -212,14 +272,26 @@ class NetHackEnv(DomainEnv):
                 self._renamed,
             )
             features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask)
+            if self._travels:
+                self._write_trips(games)
             for game in games[self._renamed[games]].tolist():
                 self._facts_BF[game, _F["unknown_buc_items"]] = self.games[game].unknown_buc()
+            self._look_for_town(games)
             for table, picture in self._pictures:
                 pictures.draw(games, self._raw["glyphs"], self._raw["blstats"], table, picture)
             if self._text is not None:
                 self._write_text(self._text, games)
         self._rows = self._codes = None
         self._facts = [None] * self.num_games
+
+    def _look_for_town(self, games: NDArray[np.int64]) -> None:
+        """What only Minetown has among the levels where it can lie; looked for until it has been seen."""
+        level = self._facts_BF[games, _F["branch_level"]]
+        there = (self._facts_BF[games, _F["branch"]] == _MINES) & ((level == 3) | (level == 4))
+        for game in games[there].tolist():
+            facts = self._facts_BF[game]
+            if not facts[_F["minetown_seen"]]:
+                facts[_F["minetown_seen"]] = TOWN_OF[self._raw["glyphs"][game]].any()
 
     def _write_text(self, text_BL: NDArray[np.uint8], games: NDArray[np.int64]) -> None:
         """The last message, as bytes; written only where it is another one."""
@@ -299,6 +371,7 @@ class NetHackEnv(DomainEnv):
             "dnum": here[0],
             "dlevel": here[1],
             "on_oracle_level": not one.done and one.oracle_level() == here,
+            "on_minetown_level": not one.done and here[0] == _MINES and one.minetown_level() == here[1],
             "escaped": one.escaped,
             "died": one.done and not one.escaped,
         }

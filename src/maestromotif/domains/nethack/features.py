@@ -19,7 +19,7 @@ from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COL
 from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs, Search
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["update"]
+__all__ = ["DX", "DY", "HERE", "update"]
 
 HERE = 8
 
@@ -251,19 +251,35 @@ def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
 
 
 @_compiled
+def _square(place: int) -> int:
+    """A search's number of a square as 79 * y + x."""
+    return (place // STRIDE - 1) * COLUMNS + place % STRIDE - 1
+
+
+@_compiled
 def _search(
-    terrain: Any, marks: Any, glyphs: Any, counts: Any, items: int, me_y: int, me_x: int, ways: Any, distances: Any, search: Search
+    terrain: Any,
+    marks: Any,
+    glyphs: Any,
+    counts: Any,
+    items: int,
+    me_y: int,
+    me_x: int,
+    ways: Any,
+    distances: Any,
+    places: Any,
+    search: Search,
 ) -> None:
     """Breadth-first search from the character to the nearest square of each target kind that the level is known to have.
 
-    ``ways`` and ``distances`` get the first step and the length. Places to search and locked doors matter only where nothing
-    else is left to explore, so they are looked for only then, in the order in which squares were reached.
+    ``ways``, ``distances`` and ``places`` get the first step, the length and the end. Places to search and locked doors matter
+    only where nothing else is left to explore, so they are looked for only then, in the order in which squares were reached.
     """
     _prepare(terrain, marks, search)
     first, kinds, frontier, queue = search
     ways[:] = NO_WAY
     distances[:] = UNREACHED
-    used_way, used_distance = NO_WAY, UNREACHED  # stairs down that were not used yet come first
+    used_way, used_distance, used_place = NO_WAY, UNREACHED, 0  # stairs down that were not used yet come first
     missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (items > 0)
     head, tail = 0, 1
     start = (me_y + 1) * STRIDE + me_x + 1
@@ -283,13 +299,13 @@ def _search(
             elif kind == squares.ALTAR:
                 found = T_ALTAR
             elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
-                used_way, used_distance = int(way_here), min(distance, UNREACHED - 1)
+                used_way, used_distance, used_place = int(way_here), min(distance, UNREACHED - 1), place
             if found >= 0 and ways[found] == NO_WAY:
-                ways[found], distances[found] = way_here, min(distance, UNREACHED - 1)
+                ways[found], distances[found], places[found] = way_here, min(distance, UNREACHED - 1), _square(place)
                 missing -= 1
         if distance > 0:
             if frontier[place] and ways[T_UNEXPLORED] == NO_WAY:
-                ways[T_UNEXPLORED], distances[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1)
+                ways[T_UNEXPLORED], distances[T_UNEXPLORED], places[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1), _square(place)
                 missing -= 1
             if items > 0 and ways[T_ITEM] == NO_WAY and FLAGS_OF[glyphs[place // STRIDE - 1, place % STRIDE - 1]] & squares.ITEM:
                 ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
@@ -305,7 +321,7 @@ def _search(
             queue[tail] = side | (distance + 1) << 16
             tail += 1
     if ways[T_DOWN] == NO_WAY:
-        ways[T_DOWN], distances[T_DOWN] = used_way, used_distance
+        ways[T_DOWN], distances[T_DOWN], places[T_DOWN] = used_way, used_distance, _square(used_place)
     if ways[T_UNEXPLORED] == NO_WAY:
         _last_resorts(terrain, marks, first, queue, tail, ways, distances)
 
@@ -411,7 +427,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         memory.beside[game] = _surroundings(glyphs, me_y, me_x, state, terrain)
         # Where nothing has happened, nor has been searched, paths are what they were.
         if changed or stuck == 0 or action in (WAIT_ACTION, SEARCH_ACTION) or inputs.bumps[game] >= 0:
-            _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.search)
+            _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.places[game], memory.search)
 
         new_bin = _bin(seen[0], (1, 4, 12)) if age > 0 else 0
         here = terrain[me_y, me_x]

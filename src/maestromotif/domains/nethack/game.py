@@ -35,6 +35,9 @@ _UP, _DOWN, _WAIT, _MORE, _KICK, _EAT, _SEARCH, _CAST, _ENHANCE, _PRAY, _QUAFF, 
     ACTIONS.index(name) for name in ("up", "down", "wait", "more", "kick", "eat", "search", "cast", "enhance", "pray", "quaff", "drop")
 )
 _SINGLE = {_UP: ord("<"), _DOWN: ord(">"), _KICK: 4, _SEARCH: ord("s")}
+_TRAVEL, _HERE, _CONFIRM = ord("_"), ord("@"), ord(".")  # the travel command; its cursor to the character; go there
+_TRAVEL_ASKS = b"Where do you want to travel"
+_LEAP = 8  # squares that the cursor moves for a capital letter
 _MOST_KEYS = 60  # answers to prompts within one action; more means that something is stuck
 _OPTIONS = (
     "autopickup,color,!legacy,!cmdassist,mention_walls,nobones,!sparkle,pickup_burden:unencumbered,pickup_types:$?!/%",
@@ -108,6 +111,7 @@ class Game:
         self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers.get(NAMES)
         self._glyphs, self._stats = buffers["glyphs"], buffers["blstats"]
         self._library: int | None = None
+        self._minetown: int | None = None
         self.initial_letters: frozenset[int] = frozenset()
         self.done = True
         self.asks_direction = False
@@ -121,7 +125,7 @@ class Game:
         self._low.set_initial_seeds(core, display, False, None)
         self._low.reset()
         share_code(self._nle)
-        self._library = None
+        self._library = self._minetown = None
         self.done = self.asks_direction = self.waits = self._may_leave = False
         self.meals = 0
         text = self.settle([])
@@ -150,8 +154,30 @@ class Game:
         self.waits = self.asks_direction or self._may_leave
         return texts
 
+    def travel(self, columns: int, rows: int) -> list[bytes]:
+        """Have the game walk to the square so many columns right of and rows below the character; ``settle`` is to follow.
+
+        The game walks at most 80 squares and stops early where something comes into view. While it asks where to go none of its
+        flags is set, so the question is known by its words; where it is not asked, for whatever reason, nothing is done.
+        """
+        if self.asks_direction:
+            self.press(_ESCAPE)
+        self.asks_direction = self.waits = self._may_leave = False
+        self.press(_TRAVEL)
+        if _TRAVEL_ASKS not in self._message.tobytes():
+            self.press(_ESCAPE)
+            return []
+        self.press(_HERE)
+        for way, distance in ((1 if columns > 0 else 3, abs(columns)), (2 if rows > 0 else 0, abs(rows))):
+            leaps, steps = divmod(distance, _LEAP)
+            for key in (_WAYS.upper()[way],) * leaps + (_WAYS[way],) * steps:
+                self.press(key)
+        self.press(_CONFIRM)
+        return []
+
     def _command(self, action: int, may_leave: bool, texts: list[bytes]) -> None:
         low, misc = self._low, self._misc
+        self._message[0] = 0  # an action that presses no key leaves no message, not the last one again
         key = _SINGLE.get(action)
         if key is not None:
             low.step(key)
@@ -299,6 +325,18 @@ class Game:
             self._library = _ctypes.dlsym(loaded(self._nle.dlpath), "dungeon_topology")
         number, level = ctypes.string_at(self._library, 2)
         return number, level
+
+    def minetown_level(self) -> int:
+        """Level of the Mines that is Minetown, read from the game's own list of special levels; 0 if there is none. For success
+        criteria only."""
+        if self._minetown is None:
+            self._minetown = 0
+            entry = ctypes.c_void_p.from_address(_ctypes.dlsym(loaded(self._nle.dlpath), "sp_levchn")).value
+            while entry:  # the next entry's address, then dungeon number, level in it, and the name, ended by 0
+                if ctypes.string_at(entry + 10) == b"minetn":
+                    self._minetown = ctypes.string_at(entry + 9, 1)[0]
+                entry = ctypes.c_void_p.from_address(entry).value
+        return self._minetown
 
     def close(self) -> None:
         self._nle.close()

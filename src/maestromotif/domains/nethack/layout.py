@@ -11,6 +11,7 @@ from maestromotif.domains.contract import Bag, Grid, ObservationSpec
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS
 from maestromotif.domains.nethack.pictures import CHARACTERS, COLOURS, GLYPHS
 from maestromotif.domains.nethack.squares import TERRAINS
+from maestromotif.domains.nethack.trips import ACTION_SETS, TRIPS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "MESSAGE_VOCABULARY",
     "OBSERVATION",
     "OBSERVATIONS",
+    "OBSERVATION_SETS",
     "SECTIONS",
     "SIGN",
     "STATE_LENGTH",
     "TARGETS",
     "TEXT",
+    "TRIP",
 ]
 
 CROP = 9  # width of the glyph crop around the character, squares
@@ -79,29 +82,41 @@ SECTIONS, STATE_LENGTH, _STATE_SIZE = _offsets()
 FACT = {spec.name: column for column, spec in enumerate(FACTS) if spec.name != "message"}
 SIGN = {spec.name: column for column, spec in enumerate(SIGNS)}
 
-OBSERVATION = ObservationSpec(
-    bags={
-        "view": Bag(CROP * CROP * CROP_TOKENS + 1, CROP * CROP),
-        "map": Bag(3 * MAP_COLUMNS * MAP_CLASSES, 3 * MAP_COLUMNS),
-        "state": Bag(_STATE_SIZE, STATE_LENGTH),
-    },
-    dense=DENSE_WIDTH,
-    actions=len(ACTIONS),
-    skip=("state",),
-)
+# Where the actions hold trips, the bag ends in the trip that was the last action: (position, first index).
+TRIP = (STATE_LENGTH, _STATE_SIZE)
 
 _PICTURE = 11  # width of the picture for the reference network, squares
 TEXT = 256  # bytes of the messages that it reads
 
-# What each network sees. ``small`` gets what this package knows of NetHack; the others get raw pictures, as elsewhere.
-OBSERVATIONS: Mapping[str, ObservationSpec] = {
-    "small": OBSERVATION,
-    "light": ObservationSpec({}, dense=0, actions=len(ACTIONS), grids={"glyphs": Grid(CROP, CROP, GLYPHS)}),
-    "reference": ObservationSpec(
-        {},
-        dense=DENSE_WIDTH,
-        actions=len(ACTIONS),
-        grids={"characters": Grid(_PICTURE, _PICTURE, CHARACTERS), "colours": Grid(_PICTURE, _PICTURE, COLOURS)},
-        texts={"message": TEXT},
-    ),
+
+def _observations(actions: int, trips: int) -> Mapping[str, ObservationSpec]:
+    """What each network sees. ``small`` gets what this package knows of NetHack; the others get raw pictures, as elsewhere."""
+    return {
+        "small": ObservationSpec(
+            bags={
+                "view": Bag(CROP * CROP * CROP_TOKENS + 1, CROP * CROP),
+                "map": Bag(3 * MAP_COLUMNS * MAP_CLASSES, 3 * MAP_COLUMNS),
+                "state": Bag(_STATE_SIZE + trips, STATE_LENGTH + (trips > 0)),
+            },
+            dense=DENSE_WIDTH,
+            actions=actions,
+            skip=("state",),
+        ),
+        "light": ObservationSpec({}, dense=0, actions=actions, grids={"glyphs": Grid(CROP, CROP, GLYPHS)}),
+        "reference": ObservationSpec(
+            {},
+            dense=DENSE_WIDTH,
+            actions=actions,
+            grids={"characters": Grid(_PICTURE, _PICTURE, CHARACTERS), "colours": Grid(_PICTURE, _PICTURE, COLOURS)},
+            texts={"message": TEXT},
+        ),
+    }
+
+
+# set of actions -> network -> observation
+OBSERVATION_SETS: Mapping[str, Mapping[str, ObservationSpec]] = {
+    "reference": _observations(len(ACTIONS), 0),
+    "travel": _observations(len(ACTION_SETS["travel"]), len(TRIPS)),
 }
+OBSERVATIONS = OBSERVATION_SETS["reference"]
+OBSERVATION = OBSERVATIONS["small"]

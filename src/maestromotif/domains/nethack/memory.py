@@ -43,6 +43,7 @@ class Memory(NamedTuple):
     keeper: NDArray[np.uint8]  # [B]: a shopkeeper was in view
     ways: NDArray[np.int64]  # [B, targets]: first step of the shortest path
     distances: NDArray[np.int64]  # [B, targets]
+    places: NDArray[np.int64]  # [B, targets]: where the path to it ends, as 79 * y + x; holds only where there is a way
     beside: NDArray[np.int64]  # [B]: bit w is set where a monster to fight stands in way w
     tally: NDArray[np.int64]  # [B]: what the map of the last look has of what is counted
     blocks: NDArray[np.uint8]  # [B, 30]: the present level in coarse blocks, without the character
@@ -97,6 +98,7 @@ def new_memory(games: int, window: int) -> Memory:
         np.zeros(games, np.uint8),
         np.full((games, len(TARGETS)), NO_WAY, np.int64),
         np.full((games, len(TARGETS)), UNREACHED, np.int64),
+        np.zeros((games, len(TARGETS)), np.int64),
         np.zeros(games, np.int64),
         np.zeros(games, np.int64),
         np.zeros((games, ROWS // MAP_SQUARE[0] * MAP_COLUMNS), np.uint8),
