@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
 
-__all__ = ["CROP_TOKENS", "FLAGS_OF", "TERRAIN_OF", "TOKEN_OF"]
+__all__ = ["CROP_TOKENS", "FLAGS_OF", "TERRAIN_OF", "TOKEN_OF", "TOWN_OF"]
 
 
 _CMAP_TERRAIN = {
@@ -43,6 +43,8 @@ _CMAP_TERRAIN = {
     55: squares.FALL,
 }
 _PICKED_UP = {"COIN_CLASS", "SCROLL_CLASS", "POTION_CLASS", "WAND_CLASS", "FOOD_CLASS"}
+_ALTAR, _FOUNTAIN = 27, 31  # of the symbols of the map
+_TOWNSPEOPLE = {"shopkeeper", "aligned priest", "watchman", "watch captain"}
 _TAME_OR_PEACEFUL = {"shopkeeper", "aligned priest", "high priest", "guard", "watchman", "watch captain", "Oracle"}
 
 
@@ -55,6 +57,15 @@ def _monster_flags(name: str) -> int:
     if name == "Oracle":
         flags |= squares.ORACLE
     return flags
+
+
+def _town() -> NDArray[np.bool_]:
+    """Glyphs that among the upper levels of the Mines only Minetown has: its people, an altar, a fountain."""
+    found = np.zeros(nethack.MAX_GLYPH, np.bool_)
+    found[[nethack.GLYPH_CMAP_OFF + symbol for symbol in (_ALTAR, _FOUNTAIN)]] = True
+    for monster in range(nethack.NUMMONS):
+        found[nethack.GLYPH_MON_OFF + monster] = nethack.permonst(monster).mname in _TOWNSPEOPLE
+    return found
 
 
 def _build() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16], int]:
@@ -103,4 +114,5 @@ def _build() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16], i
     return terrain, flags, tokens, len(names) + 1
 
 
+TOWN_OF = _town()
 TERRAIN_OF, FLAGS_OF, TOKEN_OF, CROP_TOKENS = _build()

@@ -1,4 +1,4 @@
-"""What a NetHack message says: kills and sales; its words for the network; its normal form for reward models.
+"""What a NetHack message says: kills, sales, offers and what altars tell; its words for the network; its normal form for reward models.
 
 Messages repeat, so each distinct one is read once and kept.
 """
@@ -13,11 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULARY
+from maestromotif.domains.nethack.things import blessing_known, unknown_kind
 
 __all__ = ["KILL", "SOLD", "MessageReader", "ReadMessage"]
 
 KILL = re.compile(r"\bYou (?:kill|destroy|dispatch) ")
 SOLD = re.compile(r"\b[Yy]ou sold (?:(\d+) )?")  # "A scroll of blank paper; you sold it for 20 gold pieces."
+# "Asidonhopo offers 50 gold pieces for your orange potion.  Sell it?" One who "offers only" so much is short of money: no price is told.
+_OFFER = re.compile(r" offers \d+ gold pieces? for your (.+?)\.\s+Sell (?:it|them)\?")
+_CREDIT = re.compile(r"Will you accept \d+ \w+ in credit for your (.+?)\?")
+_FLASH = re.compile(r"There is an? (?:amber|black) flash as (.+?) hits? the altar")
+_LANDING = re.compile(r"(\w[^.!?]*?) lands? on the altar\.")
 _LOCKED = "This door is locked"
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
@@ -34,9 +40,11 @@ class ReadMessage:
         key: 46 bits of a hash of ``normal``; 0 for an empty message.
         words: int16 ``[MESSAGE_TOKENS]`` hashed words, 0 for none.
         kills, sold: how many it reports.
+        priced: appearances of the things of unknown kind for which it makes an offer.
+        told: things whose blessing or curse an altar shows in it and was not known before.
         locked: it reports a locked door.
         confident: it says that a skill of the character can be enhanced.
-        notable: any of the last four.
+        notable: any of the last six.
     """
 
     text: str
@@ -45,6 +53,8 @@ class ReadMessage:
     words: NDArray[np.int16]
     kills: int
     sold: int
+    priced: tuple[str, ...]
+    told: int
     locked: bool
     confident: bool
     notable: bool
@@ -79,6 +89,8 @@ def _read(text: str) -> ReadMessage:
         words[index] = 1 + _hash(word) % (MESSAGE_VOCABULARY - 1)
     kills, locked, confident = len(KILL.findall(text)), _LOCKED in text, "confident in your" in text
     sold = sum(int(count or 1) for count in SOLD.findall(text))
+    priced = tuple(filter(None, map(unknown_kind, (*_OFFER.findall(text), *_CREDIT.findall(text)))))
+    told = sum(not blessing_known(name) for name in (*_FLASH.findall(text), *_LANDING.findall(text)))
     return ReadMessage(
         text=text,
         normal=normal,
@@ -86,9 +98,11 @@ def _read(text: str) -> ReadMessage:
         words=words,
         kills=kills,
         sold=sold,
+        priced=priced,
+        told=told,
         locked=locked,
         confident=confident,
-        notable=bool(kills or sold or locked or confident),
+        notable=bool(kills or sold or priced or told or locked or confident),
     )
 
 

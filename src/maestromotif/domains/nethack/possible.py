@@ -18,7 +18,10 @@ _BRANCHES: Mapping[str, tuple[int, int, int]] = {
     "ludios": (1, 19, 30),
     "vlad": (3, 36, 42),
 }
-_OF_THE_GAME = ("max_depth", "levels_visited", "turn", "steps", "gold_collected", "kills", "items_sold", "meals")  # these never fall
+_OF_THE_GAME = (  # these never fall
+    *("max_depth", "levels_visited", "turn", "steps", "gold_collected", "kills", "items_sold", "meals"),
+    *("minetown_seen", "meals_in_mines", "priced_items", "buc_identified_items"),
+)
 _OF_THE_LEVEL = ("kills_here", "steps_here", "squares_seen_here", "stairs_down_count")
 
 
@@ -35,6 +38,7 @@ def possible_facts(values: Mapping[str, Any], before: Mapping[str, Any] | None) 
     facts["max_depth"] = max(facts["max_depth"], facts["depth"])
     facts["steps"] = max(facts["steps"], facts["levels_visited"] - 1)
     facts["steps_here"] = min(facts["steps_here"], facts["steps"] + 1)
+    facts["meals_in_mines"] = min(facts["meals_in_mines"], facts["meals"])
     facts["kills_here"] = min(facts["kills_here"], facts["kills"])
     facts["hp"] = min(facts["hp"], facts["max_hp"])
     _inventory(facts)

@@ -97,7 +97,8 @@ class DungeonSimulator:
         self._prayed = -700  # the first prayer is safe from about turn 300 on
         self._gold = self._gold_collected = 0
         self._nutrition = _NUTRITION
-        self._kills = self._sold = self._meals = 0
+        self._kills = self._sold = self._meals = self._meals_in_mines = self._priced = self._told = 0
+        self._town_seen = False
         self._starting_food, self._new_food, self._known_items, self._unknown_items = 3, 0, 0, 0
         self._mines_entrance_known = False
         self._hostiles = 0
@@ -137,6 +138,7 @@ class DungeonSimulator:
             "dnum": BRANCHES.index(branch),
             "dlevel": number,
             "on_oracle_level": self._place == ("main", self._oracle) and not self._escaped,
+            "on_minetown_level": self._place == ("mines", self._minetown) and not self._escaped,
             "escaped": self._escaped,
             "died": self._died,
         }
@@ -160,6 +162,7 @@ class DungeonSimulator:
         self._near_shop = True
         if self._known_items + self._unknown_items and (self.perfect or self._rng.random() < 0.5):
             price = self._rng.randint(2, 100)
+            self._priced += 1
             self._lose_item()
             self._sold += 1
             self._gold += price
@@ -175,6 +178,7 @@ class DungeonSimulator:
         elif self._unknown_items:
             self._unknown_items -= 1
             self._known_items += 1
+            self._told += 1
             self._message = self._rng.choice(_FLASHES)
 
     def _take_stairs(self, down: bool) -> None:
@@ -286,6 +290,7 @@ class DungeonSimulator:
                 self._starting_food -= 1
             self._nutrition += _MEAL
             self._meals += 1
+            self._meals_in_mines += self._place[0] == "mines"
             self._message = "This food ration is delicious!"
         if (self._nutrition < 50 or self._hp * 7 < self._max_hp) and (self.perfect or self._turn - self._prayed > _PRAYER_TIMEOUT):
             self._prayed = self._turn
@@ -347,6 +352,8 @@ class DungeonSimulator:
         level, (branch, number) = self._level, self._place
         new_items = self._known_items + self._unknown_items + self._new_food
         down, up = level.stairs_known(True), level.stairs_known(False)
+        town = self._place == ("mines", self._minetown) and (self._near_shop or level.altar_known)
+        self._town_seen = self._town_seen or town
         at_oracle = self._place == ("main", self._oracle) and level.seen * 3 > level.squares
         return DungeonFacts(
             depth=level.depth,
@@ -384,6 +391,10 @@ class DungeonSimulator:
             squares_seen_here=level.seen,
             hostiles_near=self._hostiles,
             oracle_near=at_oracle,
+            minetown_seen=self._town_seen,
+            meals_in_mines=self._meals_in_mines,
+            priced_items=self._priced,
+            buc_identified_items=self._told,
             message=self._message,
         )
 

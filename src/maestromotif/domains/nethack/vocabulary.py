@@ -50,6 +50,10 @@ FACTS: tuple[FactSpec, ...] = (
     FactSpec("squares_seen_here", "int", "squares of the present level seen so far", most=1_659),
     FactSpec("hostiles_near", "int", "monsters in view that are not shopkeepers, priests or guards", most=40),
     FactSpec("oracle_near", "bool", "the Oracle or the statues of her centre are in view"),
+    FactSpec("minetown_seen", "bool", "a shopkeeper, priest, watchman, altar or fountain was seen on level 3 or 4 of the Gnomish Mines"),
+    FactSpec("meals_in_mines", "int", "times the character has finished or begun eating something in the Gnomish Mines", most=100),
+    FactSpec("priced_items", "int", "kinds of unknown items for which a shopkeeper has made an offer in this game", most=200),
+    FactSpec("buc_identified_items", "int", "items whose blessing or curse an altar has shown in this game", most=200),
     FactSpec("message", "str", "all messages of the last step, joined"),
 )
 
