@@ -2,6 +2,7 @@
 
     python benchmarks/questions.py --work DIR            # collects captions of NetHack first; goes on where it was stopped
     python benchmarks/questions.py --work DIR --seeds 1 --skills merchant
+    python benchmarks/questions.py --work DIR --most 25600 --choosing --plot curves.png    # what docs/feedback.md shows
 
 Captions: each seed has play of its own by NetHack's explorer (``--steps``, as ``[collect]`` has by default). One distinct caption in
 five is held out: no question is about it, and no feature is taken from it. Accuracy is measured on pairs of distinct held-out captions,
@@ -256,6 +257,22 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def overall(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """For each arm, how many times as many questions as ours, all skills together: geometric means of each seed, and their interval.
+    Where an arm did not reach the goal its bound counts, so that these are bounds, too."""
+    needs = {(one["skill"], one["seed"], one["arm"]): one["needed"] for one in runs}
+    found = {}
+    for arm in dict.fromkeys(one["arm"] for one in runs if one["arm"] not in (OURS, "stopped")):
+        by_seed: dict[int, list[float]] = {}
+        for (skill, seed, way), value in needs.items():
+            if way == arm and (skill, seed, OURS) in needs:
+                by_seed.setdefault(seed, []).append(math.log(value / needs[skill, seed, OURS]))
+        if len(by_seed) > 1:
+            ratio, low, high = interval([math.exp(np.mean(logs)) for logs in by_seed.values()])
+            found[arm] = {"mean": round(ratio, 2), "low": round(low, 2), "high": round(high, 2)}
+    return found
+
+
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """Accuracy by questions, a panel for each skill: mean over seeds, and the band from lowest to highest. Curves that ended, as 95 % was
     kept, count with their last value."""
@@ -351,7 +368,7 @@ def main() -> None:
             sys.stdout.flush()
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in files.values()]
     told = {"judge": arguments.judge, "steps": arguments.steps, "flip": FLIP, "bias": BIAS, "close": CLOSE, "goal": GOAL}
-    everything = {**told, "summary": summary(runs), "runs": runs}
+    everything = {**told, "overall": overall(runs), "summary": summary(runs), "runs": runs}
     if arguments.choosing:
         everything["choosing"] = choosing(work, 50_000, 5_000)
     write_atomically(arguments.out, (json.dumps(everything) + "\n").encode())
