@@ -230,12 +230,14 @@ class Task:
         criteria: by name, makers of criteria; every domain's tasks have ``"landmark"`` (the thing itself) and may
             have ``"proxy"`` (what the paper's released code measures).
         max_steps: environment steps after which an episode is cut.
+        paper: by criterion, the figure that a paper gives for this task, as text for a table; empty: none is known.
     """
 
     id: str
     description: str
     criteria: Mapping[str, Callable[[], Criterion]]
     max_steps: int
+    paper: Mapping[str, str] = field(default_factory=dict)
 
 
 class Simulator(Protocol):
@@ -377,7 +379,13 @@ class Domain(ABC):
     def make_env(self, num_games: int) -> DomainEnv: ...
 
     @abstractmethod
-    def simulator(self) -> Simulator: ...
+    def simulator(self) -> Simulator:
+        """The one on which programs are tried, and repaired: skills in it take time and fail, but a sound program gets there."""
+
+    def simulators(self) -> Mapping[str, Simulator]:
+        """The same world with other skills: ``"perfect"`` (they never fail) and ``"measured"`` (they do what was measured in real play,
+        so that success is about as frequent as it will be). Empty: not known."""
+        return {}
 
     @abstractmethod
     def explorer(self, seed: int) -> Explorer: ...

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maestromotif.project import Project
+from maestromotif.stages.bench import bench_stage
 from maestromotif.stages.card import Card
 from maestromotif.stages.files import file_digest
 from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
@@ -341,6 +342,8 @@ def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | No
         return _solve_stage(stage_id.removeprefix("solve:"), **(options or {}))
     if stage_id.startswith("witness:"):
         return witness_stage(**(options or {}))
+    if stage_id == "bench":
+        return bench_stage(**(options or {}))
     return {stage.id: stage for stage in stages(project)}[stage_id]
 
 

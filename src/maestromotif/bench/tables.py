@@ -1,0 +1,83 @@
+"""The results of a bench as CSV and as Markdown: a row for each task, measure and policy."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["COLUMNS", "as_csv", "as_markdown", "cell_text", "rows_of"]
+
+COLUMNS = ("task", "measure", "policy", "value", "low", "high", "runs", "standard_error", "episodes", "paper", "max_steps", "cut")
+
+
+def rows_of(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows with ``COLUMNS``. Rates are fractions; of several runs, ``value`` is their mean; of all tasks, the interquartile mean."""
+    for task, found in results["tasks"].items():
+        limits = {"max_steps": found["max_steps"], "cut": found["cut"]}
+        measures = [(name, one["policies"], one["paper"]) for name, one in found["criteria"].items()]
+        measures += [(name, policies, None) for name, policies in found["counts"].items()]
+        for measure, policies, paper in measures:
+            for policy, one in policies.items():
+                episodes = found["failures"][policy]["episodes"]
+                yield {
+                    "task": task,
+                    "measure": measure,
+                    "policy": policy,
+                    "value": one["mean_of_runs"],
+                    **{name: one[name] for name in ("low", "high", "runs", "standard_error")},
+                    "episodes": episodes,
+                    "paper": paper,
+                    **limits,
+                }
+    for measure, policies in results["all tasks"].items():
+        for policy, one in policies.items():
+            own = {"value": one["iqm"], "low": one["low"], "high": one["high"], "runs": one["runs"]}
+            yield {**dict.fromkeys(COLUMNS), "task": "all tasks (IQM)", "measure": measure, "policy": policy, **own}
+
+
+def as_csv(results: Mapping[str, Any]) -> str:
+    """Comma-separated, with a line of names; what is not known is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows_of(results))
+    return out.getvalue()
+
+
+def as_markdown(results: Mapping[str, Any]) -> str:
+    """A table with a column for each policy, and one for the paper's figures."""
+    policies = results["policies"]
+    lines = ["| task | measure | " + " | ".join(policies) + " | paper |", "| --- " * (len(policies) + 3) + "|"]
+    cells: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows_of(results):
+        cells.setdefault((row["task"], row["measure"]), {})[row["policy"]] = row
+    for (task, measure), own in cells.items():
+        cut = next(iter(own.values()))
+        name = f"{task} (cut at {cut['max_steps']} steps)" if cut["cut"] else task
+        shown = [cell_text(own[policy]) if policy in own else "" for policy in policies]
+        lines.append(f"| {name} | {measure} | " + " | ".join(shown) + f" | {cut['paper'] or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell_text(row: Mapping[str, Any]) -> str:
+    """``12.5% 6-24``: a value with its interval; ``12.5% ± 2.1``: with its standard error."""
+    if row["value"] is None:
+        return ""
+    shown = _whole if row["measure"] in ("steps", "calls") else _percent
+    unit = "" if shown is _whole else "%"
+    if row["standard_error"] is not None:
+        return f"{shown(row['value'])}{unit} ± {shown(row['standard_error'])}"
+    if row["low"] is None:
+        return f"{shown(row['value'])}{unit}"
+    ends = (_whole(one if shown is _whole else 100 * one) for one in (row["low"], row["high"]))
+    return f"{shown(row['value'])}{unit} {'-'.join(ends)}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}"

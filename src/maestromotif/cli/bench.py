@@ -1,0 +1,321 @@
+"""``bench``: tasks played in full by the trained network and beside it, with intervals; what it found, as a table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from maestromotif.agents import POLICIES
+from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
+from maestromotif.cli.common import SetOption, open_project
+from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
+from maestromotif.cli.results import shown_path
+from maestromotif.errors import ArtifactError, ConfigError
+from maestromotif.files import write_atomically
+
+if TYPE_CHECKING:
+    from maestromotif.agents import Setting
+    from maestromotif.bench.cells import BenchOrder, Cell
+    from maestromotif.project import Project
+
+__all__ = ["register"]
+
+_WIDTH, _NAME, _PAPER = 80, 14, 12  # of a table on the terminal, its first and its last column
+_RATES = "rates.json"
+_OWN = "own"
+_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A project, what is to be played with its network, and the cells of that."""
+
+    project: Project
+    setting: Setting
+    order: BenchOrder
+    cells: list[Cell]
+
+
+def bench(
+    folders: Annotated[list[Path], typer.Argument(metavar="PROJECT...", help="The project folder; several are several trainings.")],
+    tasks: Annotated[str, typer.Option(metavar="A,B", help="Tasks, by id; by default all that have a program.")] = "",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of each task, policy and seed; more than before goes on.")] = 64,
+    seeds: Annotated[str, typer.Option(metavar="K|LIST", help="How many series of episodes, or their seeds: 1,5,9.")] = "1",
+    policies: Annotated[str, typer.Option(metavar="A,B", help="What drives the programs.")] = ",".join(POLICIES),
+    program: Annotated[
+        list[str] | None, typer.Option(metavar="TASK=FILE", help="A further program of a task, beside the project's own; may be repeated.")
+    ] = None,
+    max_steps: Annotated[int, typer.Option(min=0, help="Cut episodes before the task's own limit; the table says so.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Where rows and tables go.", show_default="artifacts/bench of the first project")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and progress on standard error.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played, and about how long; write nothing.")] = False,
+    settings: SetOption = None,
+) -> None:
+    """Play tasks in full, many times, and say how sure the figures are.
+
+    Every policy meets the same episodes with the same chances. Each episode is a line of episodes.jsonl as soon as it has ended, with
+    its timeline of skills; the same command goes on after an interruption, and nothing is played twice. Several projects, or several
+    programs of a task, give means with standard errors.
+    """
+    from maestromotif.stages.bench import bench_stage
+
+    trainings = _trainings(folders, tasks, episodes, _seeds(seeds), policies, program or [], max_steps, settings or [])
+    home = out or trainings[0].project.artifacts / "bench"
+    if dry_run:
+        _dry_run(trainings, home)
+        return
+    from maestromotif.stages.apart import run_apart
+    from maestromotif.stages.lock import project_lock
+
+    with _display(as_json) as display:
+        for training in trainings:
+            stage = bench_stage(asdict(training.order))
+            with project_lock(training.project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock:
+                display.started(stage, home, training.order.label if len(trainings) > 1 else "")
+                found = run_apart(
+                    stage,
+                    training.project,
+                    home,
+                    lambda fraction, text, stage=stage: display.progress(stage, fraction, text),  # type: ignore[misc]
+                    lambda text, stage=stage: display.warned(stage, text),  # type: ignore[misc]
+                    lock,
+                )
+            if found["rates"]:
+                write_atomically(home / _RATES, json.dumps(_rates(home) | found["rates"], indent=1) + "\n")
+    results = _write(trainings, home)
+    if as_json:
+        typer.echo(json.dumps(results, indent=1, allow_nan=False))
+    else:
+        _print(results)
+        typer.echo(f"episodes, tables: {shown_path(home)}")
+
+
+def _trainings(
+    folders: Sequence[Path],
+    tasks: str,
+    episodes: int,
+    seeds: tuple[int, ...],
+    policies: str,
+    programs: Sequence[str],
+    max_steps: int,
+    settings: Sequence[str],
+) -> list[_Training]:
+    from maestromotif.bench.cells import BenchOrder, cells_of
+    from maestromotif.stages.catalogue import evaluation_setting
+
+    chosen = tuple(dict.fromkeys(_names(policies)))
+    for policy in chosen:
+        if policy not in POLICIES:
+            raise ConfigError(f"--policies: unknown policy {policy!r}", f"Policies: {', '.join(POLICIES)}")
+    if not chosen:
+        raise ConfigError("--policies: nothing is to play", f"Policies: {', '.join(POLICIES)}")
+    projects = [open_project(folder, settings) for folder in folders]
+    if len({(project.domain.id, json.dumps(dict(project.domain.options), default=str)) for project in projects}) > 1:
+        raise ConfigError("the projects have different [domain] tables", "Bench each of them by itself")
+    labels = [project.root.resolve().name for project in projects]
+    if len(set(labels)) < len(labels):
+        labels = [str(project.root) for project in projects]
+    further = _further(programs, projects[0])
+    found = []
+    for label, project in zip(labels, projects, strict=True):
+        order = BenchOrder(label, _programs(project, _names(tasks), further), chosen, seeds, episodes, max_steps)
+        setting = evaluation_setting(project)
+        found.append(_Training(project, setting, order, cells_of(setting, order)))
+    if len({tuple(training.order.programs) for training in found}) > 1:
+        raise ConfigError("the projects have programs for different tasks", "Name those that all have with --tasks")
+    return found
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        numbers = [int(name) for name in _names(text)]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
+        raise ConfigError(f"--seeds: {text!r} is neither a number of seeds nor a list of them", "Write for example 3, or 1,5,9")
+    return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(1, numbers[0] + 1))
+
+
+def _further(programs: Sequence[str], project: Project) -> dict[str, dict[str, str]]:
+    """The programs of ``--program``, by task and name."""
+    found: dict[str, dict[str, str]] = {}
+    for text in programs:
+        task, _, path = text.partition("=")
+        if task not in project.domain.tasks or not path:
+            raise ConfigError(
+                f"--program {text}: not TASK=FILE with one of the domain's tasks", f"Tasks: {', '.join(project.domain.tasks)}"
+            )
+        own = found.setdefault(task, {})
+        name = Path(path).stem if Path(path).stem not in (_OWN, task, *own) else path
+        own[name] = _read(Path(path), "Name a program's file")
+    return found
+
+
+def _programs(project: Project, wanted: Sequence[str], further: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for task in dict.fromkeys(wanted or project.domain.tasks):
+        if task not in project.domain.tasks:
+            known = ", ".join(project.domain.tasks)
+            raise ConfigError(
+                f"--tasks: {task!r} is none of the domain's tasks, so nothing but its program could judge it", f"Tasks: {known}"
+            )
+        own = project.folder(f"task:{task}") / f"{task}.py"
+        programs = {_OWN: _read(own, "")} if own.exists() else {}
+        programs |= further.get(task, {})
+        if programs:
+            found[task] = programs
+        elif wanted:
+            raise ArtifactError(f"{own}: there is no program for this task", f"Run `maestromotif solve {project.root} {task}`")
+    if not found:
+        raise ArtifactError(f"{project.root}: no task has a program", f"Run `maestromotif evaluate {project.root}`")
+    return found
+
+
+def _read(path: Path, remedy: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: cannot be read ({error})", remedy) from error
+
+
+@contextmanager
+def _display(aside: bool) -> Iterator[PlainDisplay | LiveDisplay]:
+    if aside:
+        yield PlainDisplay(Console(file=sys.stderr, width=200, color_system=None))
+        return
+    with make_display() as display:
+        yield display
+
+
+def _rates(home: Path) -> dict[str, float]:
+    """Steps each second, by task, as they were measured."""
+    from maestromotif.stages.files import read_json
+
+    return {task: float(rate) for task, rate in (read_json(home / _RATES) or {}).items() if rate}
+
+
+def _dry_run(trainings: Sequence[_Training], home: Path) -> None:
+    from maestromotif.bench.log import EpisodeLog
+
+    rows = EpisodeLog(home).read()
+    missing: dict[tuple[str, str, str, str, int], tuple[int, float, bool]] = {}
+    keys: set[str] = set()
+    for training in trainings:
+        for cell in training.cells:
+            if cell.key in keys:
+                continue
+            keys.add(cell.key)
+            left = sum((cell.key, index) not in rows for index in range(training.order.episodes))
+            lengths = [row["steps"] for (key, _), row in rows.items() if key == cell.key]
+            mean = sum(lengths) / len(lengths) if lengths else float(cell.max_steps)
+            place = (cell.label, cell.task, cell.program, cell.policy, cell.seed)
+            missing[place] = (left, left * mean, bool(lengths))
+    for (label, task, name, policy, seed), (left, steps, known) in missing.items():
+        bound = "about" if known else "at most"
+        parts = [label] if len(trainings) > 1 else []
+        parts += [task, policy, *([f"program {name}"] if name != _OWN else []), f"seed {seed}"]
+        typer.echo(f"{', '.join(parts)}: {left} episodes, {bound} {steps:,.0f} steps" if left else f"{', '.join(parts)}: all played")
+    total = sum(steps for _, steps, _ in missing.values())
+    if not total:
+        typer.echo("nothing is left to play")
+        return
+    rates = list(_rates(home).values())
+    told = "as measured before"
+    if not rates:
+        rates, told = [_probe(trainings[0])], "as measured now, in a few seconds of play"
+    rate = sum(rates) / len(rates)
+    bound = "about" if all(known for left, _, known in missing.values() if left) else "at most about"
+    typer.echo(f"all: {total:,.0f} steps, {bound} {duration(total / max(rate, 1e-9))} at {rate:,.0f} steps/s, {told}")
+
+
+def _probe(training: _Training) -> float:
+    from maestromotif.stages.apart import run_apart
+    from maestromotif.stages.bench import bench_stage
+
+    stage = bench_stage(asdict(training.order), probe=min(training.setting.config.games, training.order.episodes))
+    return float(run_apart(stage, training.project, training.project.root, lambda fraction, text: None, lambda text: None)["rate"])
+
+
+def _write(trainings: Sequence[_Training], home: Path) -> dict[str, Any]:
+    from maestromotif.bench.log import EpisodeLog
+    from maestromotif.bench.results import bench_results
+
+    first = trainings[0]
+    cells = [cell for training in trainings for cell in training.cells]
+    orders = [training.order for training in trainings]
+    results = bench_results(first.project.domain, orders, cells, EpisodeLog(home).read(), first.setting.config.confidence)
+    write_atomically(home / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
+    write_atomically(home / "table.csv", as_csv(results))
+    write_atomically(home / "table.md", as_markdown(results))
+    return results
+
+
+def _print(results: Mapping[str, Any]) -> None:
+    screen = Console(width=_WIDTH, highlight=False)
+    policies = results["policies"]
+    wide = (_WIDTH - _NAME - _PAPER) // len(policies)
+    screen.print(Text(_line("", policies, "paper", wide), "bold"))
+    for task, measures in _by_task(results).items():
+        screen.print(_heading(task, results))
+        for measure, own in measures.items():
+            shown = [cell_text(own[policy]) if policy in own else "" for policy in policies]
+            screen.print(Text(_line(f"  {measure}", shown, next(iter(own.values()))["paper"] or "", wide)))
+    note = f"{results['confidence']:.0%} intervals: Wilson for rates, bootstrap for the rest"
+    if any(one["standard_error"] is not None for one in rows_of(results)):
+        note += f"; ± is one standard error over runs (trainings: {', '.join(results['trainings'])})"
+    screen.print(Text(note + ".", "dim"))
+    if any(found["cut"] for found in results["tasks"].values()):
+        screen.print(Text("CUT before the task's own limit: not to be compared with full episodes.", "bold yellow"))
+    for task, found in results["tasks"].items():
+        _print_failures(screen, task, policies[0], found["failures"][policies[0]])
+
+
+def _line(name: str, cells: Sequence[str], paper: str, wide: int) -> str:
+    return f"{name:<{_NAME}}{''.join(f'{cell:<{wide}}' for cell in cells)}{paper}".rstrip()
+
+
+def _by_task(results: Mapping[str, Any]) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """Rows by task, measure and policy."""
+    cells: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for row in rows_of(results):
+        cells.setdefault(row["task"], {}).setdefault(row["measure"], {})[row["policy"]] = row
+    return cells
+
+
+def _heading(task: str, results: Mapping[str, Any]) -> Text:
+    found = results["tasks"].get(task)
+    if found is None:
+        return Text(task, "bold")
+    counts = "/".join(dict.fromkeys(str(one["episodes"]) for one in found["failures"].values()))
+    limit = f"CUT at {found['max_steps']:,} of {found['own_limit']:,}" if found["cut"] else f"in full, up to {found['own_limit']:,}"
+    return Text.assemble((task, "bold"), (f": {counts} episodes, {limit} steps", "bold yellow" if found["cut"] else "dim"))
+
+
+def _print_failures(screen: Console, task: str, policy: str, found: Mapping[str, Any]) -> None:
+    if not found["failed"]:
+        return
+    screen.print(Text(f"{task}, {policy}: {found['failed']} of {found['episodes']} episodes failed; chains broke at", "bold"))
+    for kind, count in list(found["broke_at"].items())[:_FAILURES]:
+        screen.print(Text(f"  {count:>4} x {kind}"), soft_wrap=True)
+    rest = len(found["broke_at"]) - _FAILURES
+    screen.print(Text(f"  typical: {found['typical']}", "dim"))
+    if rest > 0:
+        screen.print(Text(f"  and {rest} more kinds of end, in results.json", "dim"))
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: maestromotif bench my-dungeon --tasks golden_exit,delphi --episodes 200")(bench)
