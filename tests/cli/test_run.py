@@ -66,6 +66,12 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert hashes(finished) == before
 
 
+def test_how_fast_a_model_is_asked_changes_no_answer(finished: Path) -> None:
+    result = maestromotif("annotate", finished, "--set", "annotate.concurrency=3")
+    assert result.returncode == 0, result.stderr
+    assert "up to date" in result.stdout
+
+
 def test_more_steps_go_on_and_only_what_follows_is_done_again(copy: Path) -> None:
     done = (copy / "artifacts" / "training" / "metrics.jsonl").read_text().splitlines()
     result = maestromotif("run", copy, "--steps", 5120)

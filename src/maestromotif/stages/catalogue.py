@@ -50,6 +50,7 @@ _TRAIN_HOW = frozenset(
 # Annotators whose verdicts cost nothing to have again; an ensemble or another's annotator may hold verdicts that did.
 _REPLAYED = frozenset({"judge", "chat", "random", "ground-truth", "embedding", "human"})
 _COMPARES = "compares pairs of captions for each skill"
+_ANNOTATE_HOW = frozenset({"concurrency"})
 _EVALUATE_HOW = frozenset({"workers"})
 # More candidates than before are a goal; fewer change nothing.
 _PROGRAM_HOW = frozenset({"candidates"})
@@ -363,7 +364,7 @@ def _collect_inputs(project: Project) -> Mapping[str, Any]:
 
 def _annotate_inputs(project: Project) -> Mapping[str, Any]:
     return {
-        "annotate": settings(project.config.annotate),
+        "annotate": settings(project.config.annotate, _ANNOTATE_HOW),
         "annotator": model_inputs(project, project.config.annotator, "judge/"),
         "skills": skill_inputs(project, "preference_text"),
     }
