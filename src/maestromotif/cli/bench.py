@@ -47,7 +47,7 @@ class _Training:
 
 
 def bench(
-    folders: Annotated[list[Path], typer.Argument(metavar="PROJECT...", help="The project folder; several are several trainings.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="PROJECT", help="The project folder; several are several trainings.")],
     tasks: Annotated[str, typer.Option(metavar="A,B", help="Tasks, by id; by default all that have a program.")] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of each task, policy and seed; more than before goes on.")] = 64,
     seeds: Annotated[str, typer.Option(metavar="K|LIST", help="How many series of episodes, or their seeds: 1,5,9.")] = "1",
