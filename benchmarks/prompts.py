@@ -99,9 +99,9 @@ def probe(env: NetHackEnv, actions: NDArray[np.int64]) -> int:
         buffers = {name: array[game].copy() for name, array in env._raw.items()}
         one.press(ord("i"))
         shown = env._raw["misc"][game, 2] or b"Not carrying" in env._raw["message"][game].tobytes()
-        while env._raw["misc"][game, 2]:
+        while env._raw["misc"][game, 2] and not one.over():
             one.press(ESCAPE)
-        if not shown:
+        if not shown or one.over():
             raise Broken(f"the game waits for something else than a command after {NAMES[actions[game]]!r}")
         for name, array in buffers.items():
             env._raw[name][game] = array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import struct
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +121,16 @@ def test_questions_do_not_disturb_the_game() -> None:
         env.close()
 
 
+def load_prompts() -> Any:
+    """The module of the adversarial run, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location("prompts", ROOT / "benchmarks" / "prompts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def run_prompts(count: int, seconds: int) -> dict[str, float]:
     command = [sys.executable, "benchmarks/prompts.py", "--sequences", str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
@@ -146,11 +158,7 @@ def test_no_sequence_among_100000_traps_the_environment() -> None:
 
 def test_an_open_travel_prompt_is_noticed() -> None:
     """The probe of the adversarial run finds what no flag of the game tells."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import prompts
-    finally:
-        sys.path.pop(0)
+    prompts = load_prompts()
     env = NetHackEnv(1, actions="travel")
     env.reset([0], [3])
     actions = np.zeros(1, np.int64)
@@ -164,4 +172,17 @@ def test_an_open_travel_prompt_is_noticed() -> None:
     env.games[0].press(ord("d"))
     with pytest.raises(prompts.Broken):
         prompts.check(env, actions, np.zeros(1, np.int64))
+    env.close()
+
+
+def test_a_map_to_be_looked_around_is_left() -> None:
+    """What shows distant things has the player move a cursor over the map, which no flag of the game tells."""
+    env = NetHackEnv(1, mask=False)
+    env.reset([0], [3])
+    turn = env.facts(0).turn
+    env._presses[0] = lambda key: env.games[0].press(ord("_"))  # asks in the same words, and without dice
+    env.step(np.zeros(1, np.int64))
+    assert "For instructions type" in env.facts(0).message
+    assert load_prompts().probe(env, np.zeros(1, np.int64)) == 1
+    assert env.facts(0).turn == turn
     env.close()

@@ -12,7 +12,7 @@ from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
 from maestromotif.domains.nethack import features, memory, pictures, squares
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
-from maestromotif.domains.nethack.game import BUFFERS, MOVES, NAMES, Game, OptionsFile, names_on_demand
+from maestromotif.domains.nethack.game import BUFFERS, CURSOR, MOVES, NAMES, Game, OptionsFile, names_on_demand
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS, TOWN_OF
 from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION_SETS, SIGN, TARGETS, TEXT, TRIP
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
@@ -167,7 +167,7 @@ class NetHackEnv(DomainEnv):
         before, messages = self._messages, []
         ended = []
         for game, (over, asks, raw, seen, last) in enumerate(zip(self._overs, asking, said, texts, before, strict=True)):
-            if seen is not None or asks or over():
+            if seen is not None or asks or CURSOR in raw or over():
                 if playing is not None:
                     playing[0] = game
                 one = games[game]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["BUFFERS", "MOVES", "NAMES", "Game", "OptionsFile", "names_on_demand"]
+__all__ = ["BUFFERS", "CURSOR", "MOVES", "NAMES", "Game", "OptionsFile", "names_on_demand"]
 
 BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses")
 NAMES = "inv_strs"  # to be added where ``names_on_demand`` is False: nle copies all names after each key, a fifth of a key's time
@@ -36,6 +36,7 @@ _UP, _DOWN, _WAIT, _MORE, _KICK, _EAT, _SEARCH, _CAST, _ENHANCE, _PRAY, _QUAFF, 
 )
 _SINGLE = {_UP: ord("<"), _DOWN: ord(">"), _KICK: 4, _SEARCH: ord("s")}
 _TRAVEL, _HERE, _CONFIRM = ord("_"), ord("@"), ord(".")  # the travel command; its cursor to the character; go there
+CURSOR = b"For instructions type"  # said where the game has a square pointed out; none of its flags tells so
 _TRAVEL_ASKS = b"Where do you want to travel"
 _LEAP = 8  # squares that the cursor moves for a capital letter
 _MOST_KEYS = 60  # answers to prompts within one action; more means that something is stuck
@@ -289,7 +290,7 @@ class Game:
                 break
             if misc[2]:
                 low.step(_ENTER if key < _MOST_KEYS // 2 else _ESCAPE)
-            elif misc[0] or misc[1]:
+            elif misc[0] or misc[1] or CURSOR in self._message.tobytes():
                 low.step(_ESCAPE)
             else:
                 break
