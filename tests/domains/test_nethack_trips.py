@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 pytest.importorskip("nle")
 
+from maestromotif.domains.checks import DomainContract
+from maestromotif.domains.contract import Domain
 from maestromotif.domains.nethack.characters import characters
 from maestromotif.domains.nethack.domain import NetHack
 from maestromotif.domains.nethack.env import NetHackEnv
@@ -22,6 +24,11 @@ from maestromotif.errors import DomainError
 NAMES = ACTION_SETS["travel"]
 A = {name: index for index, name in enumerate(NAMES)}
 MASK = "action_mask"
+
+
+class TestTravelContract(DomainContract):
+    def make_domain(self) -> Domain:
+        return NetHack({"actions": "travel"})
 
 
 @pytest.fixture
