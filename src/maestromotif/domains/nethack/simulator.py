@@ -166,7 +166,8 @@ class DungeonSimulator:
             self._lose_item()
             self._sold += 1
             self._gold += price
-            self._message = f"You sold a scroll for {price} gold pieces."
+            offer = f"Asidonhopo offers {price} gold pieces for your scroll labeled ZELGO MER.  Sell it?"
+            self._message = f"{offer}  You sold a scroll labeled ZELGO MER for {price} gold pieces."
 
     def _worshipper(self) -> None:
         if not (self._level.altar and self._level.altar_known):
@@ -280,10 +281,11 @@ class DungeonSimulator:
     def _body(self) -> None:
         """Healing, hunger and death."""
         rng = self._rng
+        hungry = self._nutrition < 150  # as facts have told: nobody eats of hunger before feeling it
         self._nutrition -= rng.randint(12, TICK_STEPS)
         if rng.random() < 0.5:
             self._hp = min(self._max_hp, self._hp + rng.randint(1, 1 + self._experience))
-        if self._nutrition < 150 and (self.perfect or rng.random() < 0.3) and (self._new_food or self._starting_food):
+        if hungry and (self.perfect or rng.random() < 0.3) and (self._new_food or self._starting_food):
             if self._new_food:
                 self._new_food -= 1
             else:
