@@ -32,7 +32,8 @@ def cause_name(cause: EndCause) -> str:
 
 
 def episodes_table(episodes: Sequence[EpisodeResult], skills: SkillSet, criteria: Sequence[str] = ()) -> pa.Table:
-    """One row per episode: its end, its last call, ``return.<skill>``, and ``success.<criterion>`` with its step (-1: never)."""
+    """One row per episode: its end, its last call, ``return.<skill>``, and ``success.<criterion>`` with its step (-1: never); of criteria
+    that count, ``count.<criterion>``."""
     last = [episode.calls[-1] if episode.calls else None for episode in episodes]
     columns: dict[str, pa.Array] = {
         "episode": pa.array([episode.index for episode in episodes], pa.int32()),
@@ -48,6 +49,8 @@ def episodes_table(episodes: Sequence[EpisodeResult], skills: SkillSet, criteria
     for name in criteria:
         columns[f"success.{name}"] = pa.array([bool(episode.success[name]) for episode in episodes], pa.bool_())
         columns[f"success_step.{name}"] = pa.array([episode.success_step[name] for episode in episodes], pa.int32())
+        if any(name in episode.counts for episode in episodes):
+            columns[f"count.{name}"] = pa.array([episode.counts.get(name, 0) for episode in episodes], pa.int32())
     for skill in skills:
         sums = [math.fsum(call.reward for call in episode.calls if call.skill == skill.id) for episode in episodes]
         columns[f"return.{skill.id}"] = pa.array(sums, pa.float64())

@@ -40,6 +40,7 @@ def episode_row(result: EpisodeResult, skills: SkillSet, main: str, **where: Any
         "ended": cause_name(result.ended),
         "success": dict(result.success),
         "success_step": dict(result.success_step),
+        "counts": dict(result.counts),
         "claimed": result.claimed,
         "broke": None if result.success[main] else _broke([bool(call[-1]) for call in calls]),
         "calls": calls,

@@ -86,6 +86,8 @@ def _runs(cells: Sequence[Cell], rows: Rows, count: int) -> list[_Run]:
 def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]], confidence: float) -> dict[str, Any]:
     known = domain.tasks[task]
     main = main_criterion(known)
+    counted = sorted({name for own in runs.values() for run in own for row in run.episodes for name in row.get("counts", ())})
+    names = (*_COUNTS, *(f"{name}, per episode" for name in counted))
     rng = np.random.default_rng(_SEED)
     return {
         "max_steps": longest,
@@ -99,7 +101,7 @@ def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]
             }
             for name in known.criteria
         },
-        "counts": {name: {policy: _count(own, name, rng, confidence) for policy, own in runs.items()} for name in _COUNTS},
+        "counts": {name: {policy: _count(own, name, rng, confidence) for policy, own in runs.items()} for name in names},
         "paired": _paired(runs, main, confidence),
         "failures": {policy: _failures(own, main) for policy, own in runs.items()},
     }
@@ -115,8 +117,13 @@ def _rate(runs: Sequence[_Run], criterion: str, confidence: float) -> dict[str, 
 
 
 def _count(runs: Sequence[_Run], name: str, rng: np.random.Generator, confidence: float) -> dict[str, Any]:
+    def value(row: Mapping[str, Any]) -> float:
+        if name in _COUNTS:
+            return float(row["steps"] if name == "steps" else len(row["calls"]))
+        return float(row.get("counts", {}).get(name.removesuffix(", per episode"), 0))
+
     def values(run: _Run) -> list[float]:
-        return [float(row["steps"] if name == "steps" else len(row["calls"])) for row in run.episodes]
+        return [value(row) for row in run.episodes]
 
     every = [value for run in runs for value in values(run)]
     interval = bootstrap_mean(every, rng, confidence=confidence)

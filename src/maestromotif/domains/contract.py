@@ -213,7 +213,11 @@ class DomainEnv(ABC):
 
 
 class Criterion(Protocol):
-    """Watches one episode and says whether the task has been accomplished."""
+    """Watches one episode and says whether the task has been accomplished.
+
+    A criterion of something that is counted per episode has an int attribute ``count`` besides: it may grow after success, so that
+    such episodes are not ended by success.
+    """
 
     def update(self, facts: Facts, truth: Mapping[str, Any]) -> bool:
         """To be called at the start and after every step; True from the moment of success on."""

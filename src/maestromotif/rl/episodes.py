@@ -152,6 +152,7 @@ class EpisodeResult:
         calls: in order.
         facts: plain facts of the last state.
         faults: faults of the programs in this episode, by kind.
+        counts: by criterion that counts, its count at the end.
     """
 
     index: int
@@ -164,6 +165,7 @@ class EpisodeResult:
     calls: tuple[Call, ...]
     facts: Mapping[str, Any]
     faults: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` takes them back."""
@@ -190,7 +192,7 @@ class Recorder:
 
     Args:
         task: id of one of the domain's tasks; "" watches nothing.
-        stop_on_success: end an episode once every criterion holds.
+        stop_on_success: end an episode once every criterion holds, unless one of them counts.
         stop_on_claim: end an episode when its policy over skills says that the task is done.
         finished: called with each result.
     """
@@ -216,7 +218,7 @@ class Recorder:
         """Watch a step; True if the episode may stop."""
         watch = self._watches[game]
         self._update(watch, facts, truth, step)
-        return self._stop_on_success and all(found >= 0 for found in watch.success_step.values())
+        return self._stop_on_success and all(found >= 0 for found in watch.success_step.values()) and not _counts(watch.criteria)
 
     @staticmethod
     def _update(watch: _Watch, facts: Facts, truth: Mapping[str, Any], step: int) -> None:
@@ -247,5 +249,10 @@ class Recorder:
                 calls=tuple(watch.calls),
                 facts=plain,
                 faults=dict(schedule.faults),
+                counts=_counts(watch.criteria),
             )
         )
+
+
+def _counts(criteria: Mapping[str, Criterion]) -> dict[str, int]:
+    return {name: int(count) for name, criterion in criteria.items() if (count := getattr(criterion, "count", None)) is not None}
