@@ -27,6 +27,7 @@ from maestromotif.types import EndCause
 
 __all__ = ["NetworkDriver", "draw_actions", "play"]
 
+_EPISODES_PER_GAME = 16
 _STRETCH = 64  # steps of all games between two looks at who has finished
 
 
@@ -62,7 +63,7 @@ def play(
         sources: of the schedule: a task's program, or the training policy over skills.
         episodes: how many; numbered from ``first_episode``. Where ``indices`` are given, those are played instead.
         max_steps: an episode is cut after this many steps.
-        num_games: games played together; workers: processes, 0 for none.
+        num_games: games played together, at most; workers: processes, 0 for none.
         task: id of the task whose criteria are watched; "" for none.
         stop_on_success: end an episode when all its criteria hold.
         stop_on_claim: end an episode when its program says that the task is done.
@@ -80,6 +81,11 @@ def play(
     if not isinstance(policy, str):
         _check_fit(domain, skills, policy)
     wanted = tuple(indices) if indices is not None else tuple(range(first_episode, first_episode + episodes))
+    # Rows of the fused network do not depend on each other, so it makes no difference where they are computed.
+    elsewhere = workers > 0 and (isinstance(policy, str) or can_fuse(policy.config.model_dump()))
+    if elsewhere:
+        # Large batches gain little there, and games that have run out of episodes go on until the longest one has ended.
+        num_games = min(num_games, max(workers, len(wanted) // _EPISODES_PER_GAME))
     num_games = max(1, min(num_games, len(wanted)))
     spec = GamesSpec(
         domain=describe_domain(domain),
@@ -100,8 +106,6 @@ def play(
         ),
         observation="small" if isinstance(policy, str) else policy.config.network,
     )
-    # Rows of the fused network do not depend on each other, so it makes no difference where they are computed.
-    elsewhere = workers > 0 and (isinstance(policy, str) or can_fuse(policy.config.model_dump()))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     acting = None if isinstance(policy, str) or not elsewhere else _room(spec, policy)
