@@ -110,12 +110,36 @@ def test_undo_skip_and_end(tmp_path: Path) -> None:
     sitting.press(prefer_left(sitting))
     sitting.press("e")
     assert sitting.pair is None
+    # What ended everything is taken back as a whole.
+    sitting.press("u")
+    assert sitting.pair is PAIRS[2]
+    sitting.press("e")
     last = {one.pair.id: one for one in sitting.take()}
     assert [last[pair.id].verdict.decided for pair in PAIRS] == [True, True, False, False, False, False]
     assert {last[pair.id].reason for pair in PAIRS[2:]} == {"skipped"}
     again = sit(tmp_path)
     assert again.pair is PAIRS[2]
     assert [one.verdict for one in again.take()] == [last[pair.id].verdict for pair in PAIRS[:2]]
+
+
+def test_the_last_decision_can_be_undone_until_the_person_goes_on(tmp_path: Path) -> None:
+    sitting = sit(tmp_path, PAIRS[:2])
+    assert not sitting.press("enter")
+    assert "enter" not in sitting.keys
+    sitting.press("t")
+    sitting.press("t")
+    assert (sitting.pair, sitting.over, list(sitting.keys)) == (None, False, ["u", "q", "enter"])
+    assert not sitting.press("t")
+    sitting.press("u")
+    assert sitting.pair is PAIRS[1]
+    sitting.press(prefer_left(sitting))
+    assert sitting.press("enter")
+    assert sitting.over
+    assert not sitting.press("u")
+    assert [one.reason or one.verdict.value for one in sitting.take()][:3] == ["tie", "tie", "undone"]
+    again = sit(tmp_path, PAIRS[:2])
+    assert again.over
+    assert [one.verdict.decided for one in again.take()] == [False, True]
 
 
 def test_every_decision_is_on_the_disk_at_once(tmp_path: Path) -> None:
@@ -225,7 +249,15 @@ def test_in_a_terminal(root: Path) -> None:
     terminal.type("s")
     terminal.until("2 of 3 pairs")
     terminal.type("t")
+    terminal.until("Enter goes on")
+    # The last decision of a skill can be undone too; a verdict means nothing there.
+    terminal.type("1")
+    terminal.until("Enter goes on")
+    terminal.type("u")
+    terminal.until("2 of 3 pairs")
+    terminal.type("t\r")
     terminal.until("0 of 3 pairs")
+    assert kept(root, "go_left")[-3:] == ["tie", "undone", "tie"]
     terminal.type("2")
     terminal.until("1 of 3 pairs")
     terminal.type("\x03")
@@ -234,9 +266,9 @@ def test_in_a_terminal(root: Path) -> None:
     terminal = Terminal(_command(root, "annotate.pairs=3"))
     # What was skipped is asked again.
     terminal.until("2 of 3 pairs")
-    terminal.type("t")
+    terminal.type("t\r")
     terminal.until("1 of 3 pairs")
-    terminal.type("tt")
+    terminal.type("tt\r")
     assert terminal.end() == 0
     counts = json.loads((root / "artifacts" / "preferences" / "preferences-go_right.json").read_text())["verdicts"]
     assert counts["tie"] == 2
@@ -253,9 +285,10 @@ def test_on_a_pipe(root: Path) -> None:
     assert "'h' is none of 1, 2, t" in first.stdout
     assert "2 of 4 pairs" in first.stdout
     assert "\x1b" not in first.stdout
-    second = answer("s\n2\ne\n")
+    second = answer("s\n2\n\ne\n")
     assert second.returncode == 0, second.stderr
     assert kept(root, "go_left")[1:3] == ["tie", "skipped"]
+    # The input ended where all was decided.
     assert kept(root, "go_right") == ["skipped"] * 4
     # Another number of pairs, or another place to decide, asks nothing again that was decided.
     assert answer("t\n").returncode in (0, 130)
@@ -315,7 +348,7 @@ def test_on_a_page(root: Path) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert not re.search(rb"(?:src|href)=.(?:http|//)", content)
         state = page.until("go_left")
-        assert (state["skill"], state["done"], state["total"], state["can_undo"]) == ("go_left", 0, 3, False)
+        assert (state["skill"], state["done"], state["total"], "u" in state["keys"]) == ("go_left", 0, 3, False)
         after = page.press("1")
         assert after["done"] == 1
         assert kept(root, "go_left")[0] in ("first", "second")
@@ -330,11 +363,17 @@ def test_on_a_page(root: Path) -> None:
     with served(root, "annotate.pairs=3") as (page, process):
         assert page.until("go_left")["done"] == 1
         page.press("s")
+        state = page.press("t")
+        assert (state["state"], state["done"], state["captions"], state["keys"]) == ("done", 3, [], ["u", "q", "enter"])
+        state = page.press("u")
+        assert (state["state"], state["done"]) == ("ask", 2)
         page.press("t")
+        page.press("enter")
         page.until("go_right")
         page.press("t")
         page.press("t")
         page.press("2")
+        page.press("enter")
         deadline = time.monotonic() + 20
         while (state := page.state()["state"]) == "wait":
             assert time.monotonic() < deadline

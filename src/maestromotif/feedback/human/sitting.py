@@ -24,6 +24,7 @@ KEYS = {
     "u": "undo",
     "e": "end: skip all the rest",
     "q": "quit and keep",
+    "enter": "go on",
 }
 _VERDICTS = {"1": Verdict.FIRST, "2": Verdict.SECOND, "t": Verdict.TIE}
 # A pause longer than this says nothing about how fast the person decides.
@@ -55,12 +56,15 @@ class Sitting:
         # The stage hands over only what it does not know itself, so all that was decided about this text counts as done.
         self._earlier = len(known)
         self._place = 0
+        # Where each decision was made; the last one is what an undo takes back.
+        self._places: list[int] = []
+        self._over = not self._pairs
         self._spent, self._decided = 0.0, 0
         self._since = clock()
 
     @property
     def pair(self) -> Pair | None:
-        """The pair to decide; None when all are done."""
+        """The pair to decide; None when all are done, which an undo may change until the sitting is over."""
         return self._pairs[self._place] if self._place < len(self._pairs) else None
 
     @property
@@ -85,7 +89,18 @@ class Sitting:
 
     @property
     def can_undo(self) -> bool:
-        return self._place > 0
+        return bool(self._places) and not self._over
+
+    @property
+    def over(self) -> bool:
+        """Whether all pairs are done and the person went on from them."""
+        return self._over
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Keys that mean something now, with what they mean."""
+        useless = {"enter"} if self.pair is not None else {*_VERDICTS, "s", "e"}
+        return {key: text for key, text in KEYS.items() if key not in useless and (key != "u" or self.can_undo)}
 
     @property
     def rate(self) -> float:
@@ -101,14 +116,16 @@ class Sitting:
         """Do what a key says, "q" excepted, which is the caller's business; whether it meant anything."""
         pair = self.pair
         if key == "u" and self.can_undo:
-            self._place -= 1
-            self._keep([Judgement(self._pairs[self._place], Verdict.UNPARSED, reason="undone")])
+            end, self._place = self._place, self._places.pop()
+            self._keep([Judgement(one, Verdict.UNPARSED, reason="undone") for one in self._pairs[self._place : end]])
+        elif key == "enter" and pair is None:
+            self._over = True
         elif key == "e" and pair is not None:
             rest = self._pairs[self._place :]
-            self._place = len(self._pairs)
+            self._go_to(len(self._pairs))
             self._keep([Judgement(one, Verdict.UNPARSED, reason="skipped") for one in rest])
         elif key == "s" and pair is not None:
-            self._place += 1
+            self._go_to(self._place + 1)
             self._keep([Judgement(pair, Verdict.UNPARSED, reason="skipped")])
         elif key in _VERDICTS and pair is not None:
             swapped = self._swapped(pair)
@@ -117,7 +134,7 @@ class Sitting:
             seconds, self._since = now - self._since, now
             if seconds < _PAUSE:
                 self._spent, self._decided = self._spent + seconds, self._decided + 1
-            self._place += 1
+            self._go_to(self._place + 1)
             self._keep([Judgement(pair, verdict, detail={"swapped": swapped, "seconds": round(seconds, 1)})])
         else:
             return False
@@ -126,6 +143,10 @@ class Sitting:
     def take(self) -> list[Judgement]:
         """Judgements since the last call, in order."""
         return [self._fresh.popleft() for _ in range(len(self._fresh))]
+
+    def _go_to(self, place: int) -> None:
+        self._places.append(self._place)
+        self._place = place
 
     def _keep(self, judgements: list[Judgement]) -> None:
         self._journal.append(judgements)

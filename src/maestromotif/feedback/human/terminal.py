@@ -15,16 +15,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from maestromotif.feedback.human.sitting import KEYS, Sitting, pace
+from maestromotif.feedback.human.sitting import Sitting, pace
 
 __all__ = ["decide"]
 
 # Narrower than this, captions are shown one below the other.
 _WIDE = 100
+# In place of a key: there is no more input.
+_END = "end of input"
 
 
 def decide(sitting: Sitting, console: Console | None = None) -> Iterator[None]:
-    """Show pairs until none is left; yields after each decision.
+    """Show pairs until none is left and the person goes on; yields after each decision.
 
     Raises:
         KeyboardInterrupt: the person quits, or there is no more input.
@@ -32,17 +34,19 @@ def decide(sitting: Sitting, console: Console | None = None) -> Iterator[None]:
     console = console or Console(file=sys.stdout)
     keys = console.is_terminal and sys.stdin.isatty()
     with _keys_at_once() if keys else nullcontext():
-        while sitting.pair is not None:
+        while not sitting.over:
             if keys:
                 console.clear()
             console.print(_screen(sitting, console.width, keys))
             for key in _pressed(keys):
-                if key == "q":
+                if key == _END and sitting.pair is None:
+                    key = "enter"
+                if key in ("q", _END):
                     raise KeyboardInterrupt
                 if sitting.press(key):
                     yield
                 elif not keys:
-                    console.print(f"{key!r} is none of {', '.join(KEYS)}", markup=False, highlight=False)
+                    console.print(f"{key!r} is none of {', '.join(sitting.keys)}", markup=False, highlight=False)
 
 
 @contextmanager
@@ -57,19 +61,30 @@ def _keys_at_once() -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def _pressed(keys: bool) -> str:
-    """What was typed: keys that came at once, or the first letter of a line; "q" where the input has ended."""
+def _pressed(keys: bool) -> list[str]:
+    """What was typed: keys that came at once, or the first letter of a line; ``_END`` where the input has ended."""
     if not keys:
         line = sys.stdin.readline()
-        return (line.strip().lower() or " ")[0] if line else "q"
+        return [line.strip().lower()[:1] or "enter"] if line else [_END]
     typed = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
     if not typed or typed == "\x04":
-        return "q"
+        return [_END]
     # An arrow or function key is a sequence of characters that mean nothing here.
-    return "" if typed.startswith("\x1b") else typed.lower()
+    return [] if typed.startswith("\x1b") else ["enter" if sign in "\r\n" else sign for sign in typed.lower()]
 
 
 def _screen(sitting: Sitting, width: int, keys: bool) -> RenderableType:
+    skill = Text.assemble((f"{sitting.skill.id}  ", "bold"), " ".join(_plain(sitting.skill.preference_text).split()))
+    bar = ProgressBar(total=max(1, sitting.total), completed=sitting.done, width=min(40, width))
+    legend = Text("  ".join(f"{key} {meaning}" for key, meaning in sitting.keys.items()), "dim")
+    if sitting.pair is None:
+        done = "All these pairs are done: u undoes the last decision, Enter goes on."
+        return Group(skill, "", bar if keys else "", Text(pace(sitting)), legend, Text(done, "bold"))
+    prompt = Text("Which fits the skill better?" + ("" if keys else " Type a key and Enter."), "bold")
+    return Group(skill, "", _captions(sitting, width), bar if keys else "", Text(pace(sitting)), legend, prompt)
+
+
+def _captions(sitting: Sitting, width: int) -> RenderableType:
     first, second = (Text(_plain(caption.text)) for caption in sitting.shown)
     panels = [Panel(text, title=str(number), title_align="left", padding=(0, 1)) for number, text in enumerate((first, second), 1)]
     captions = Table.grid(expand=True)
@@ -80,11 +95,7 @@ def _screen(sitting: Sitting, width: int, keys: bool) -> RenderableType:
     else:
         for panel in panels:
             captions.add_row(panel)
-    skill = Text.assemble((f"{sitting.skill.id}  ", "bold"), " ".join(_plain(sitting.skill.preference_text).split()))
-    bar = ProgressBar(total=max(1, sitting.total), completed=sitting.done, width=min(40, width))
-    legend = Text("  ".join(f"{key} {meaning}" for key, meaning in KEYS.items() if key != "u" or sitting.can_undo), "dim")
-    prompt = Text("Which fits the skill better?" + ("" if keys else " Type a key and Enter."), "bold")
-    return Group(skill, "", captions, bar if keys else "", Text(pace(sitting)), legend, prompt)
+    return captions
 
 
 def _plain(text: str) -> str:

@@ -60,7 +60,7 @@ class Desk:
         return f"http://{_HOST}:{self.port}/{self._token}/"
 
     def decide(self, sitting: Sitting) -> Iterator[None]:
-        """Put a sitting on the page until all its pairs are done; yields after each decision.
+        """Put a sitting on the page until all its pairs are done and the person goes on; yields after each decision.
 
         Raises:
             KeyboardInterrupt: the person stops on the page.
@@ -75,7 +75,7 @@ class Desk:
                     self._changed.wait(0.2)
                     if self._failure is not None:
                         raise self._failure
-                    stopped, over = self._state == "stopped", sitting.pair is None
+                    stopped, over = self._state == "stopped", sitting.over
                 yield
                 if stopped:
                     raise KeyboardInterrupt
@@ -110,26 +110,25 @@ class Desk:
             sitting = self._sitting
             if self._state in ("finished", "stopped"):
                 self._told_end.set()
-            if self._state != "ask" or sitting is None or sitting.pair is None:
+            if self._state != "ask" or sitting is None or sitting.over:
                 return {"state": "wait" if self._state == "ask" else self._state}
-            first, second = sitting.shown
             return {
-                "state": "ask",
+                "state": "ask" if sitting.pair else "done",
                 "skill": sitting.skill.id,
                 "text": " ".join(sitting.skill.preference_text.split()),
-                "pair": sitting.pair.id,
-                "captions": [first.text, second.text],
+                "pair": _shown(sitting),
+                "captions": [caption.text for caption in sitting.shown] if sitting.pair else [],
                 "done": sitting.done,
                 "total": sitting.total,
                 "pace": pace(sitting),
-                "can_undo": sitting.can_undo,
+                "keys": list(sitting.keys),
             }
 
     def press(self, key: str, pair: str) -> None:
-        """A key on the page, about the pair that it shows; one about another pair came too late and does nothing."""
+        """A key on the page, about the pair that it shows, "" where all are done; about another pair it came too late and does nothing."""
         with self._changed:
             sitting = self._sitting
-            if sitting is None or sitting.pair is None or sitting.pair.id != pair or self._state != "ask":
+            if sitting is None or sitting.over or _shown(sitting) != pair or self._state != "ask":
                 return
             if key == "q":
                 self._state = "stopped"
@@ -140,6 +139,11 @@ class Desk:
                     self._failure = error
                     raise
             self._changed.notify_all()
+
+
+def _shown(sitting: Sitting) -> str:
+    """Id of the pair on the page; "" where all are done."""
+    return sitting.pair.id if sitting.pair else ""
 
 
 class _Handler(BaseHTTPRequestHandler):
