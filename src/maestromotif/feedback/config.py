@@ -31,6 +31,9 @@ class AnnotateConfig(BaseModel):
         "'embedding', 'ground-truth', 'random', 'ensemble': see docs/feedback.md.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Of the annotator itself; see docs/feedback.md.")
+    compare_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Of other annotators that --compare names, by name: { embedding = { ties = 0.1 } }."
+    )
     pairs: int = Field(default=15_000, ge=1, description="Pairs of captions compared for each skill; with active pairing, at most.")
     pairing: Literal["auto", "uniform", "active"] = Field(
         default="auto",

@@ -50,7 +50,7 @@ _TRAIN_HOW = frozenset(
 # Annotators whose verdicts cost nothing to have again; an ensemble or another's annotator may hold verdicts that did.
 _REPLAYED = frozenset({"judge", "chat", "random", "ground-truth", "embedding", "human"})
 _COMPARES = "compares pairs of captions for each skill"
-_ANNOTATE_HOW = frozenset({"concurrency"})
+_ANNOTATE_HOW = frozenset({"concurrency", "compare_options"})
 _EVALUATE_HOW = frozenset({"workers"})
 # More candidates than before are a goal; fewer change nothing.
 _PROGRAM_HOW = frozenset({"candidates"})

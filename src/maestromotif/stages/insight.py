@@ -74,8 +74,13 @@ def compared(project: Project, names: str) -> list[str]:
     """The project's own annotator and those in a list with commas.
 
     Raises:
-        ConfigError: an annotator is unknown or cannot be made; there are fewer than two.
+        ConfigError: an annotator is unknown or cannot be made; ``compare_options`` do not fit; there are fewer than two.
     """
+    for name, options in project.config.annotate.compare_options.items():
+        table = "annotate.compare_options"
+        if name == project.config.annotate.annotator:
+            raise ConfigError(f"[{table}] {name}: this is the project's own annotator", "Write its options under [annotate.options]")
+        check_annotator(name, options, project.domain, project.skills, table, f"{table}.{name}")
     wanted = list(dict.fromkeys([project.config.annotate.annotator, *filter(None, map(str.strip, names.split(",")))]))
     for name in wanted:
         check_annotator(name, _options(project, name), project.domain, project.skills)
@@ -198,9 +203,9 @@ def _annotator(work: Work, name: str, captions: CaptionTable, shown: CaptionTabl
 
 
 def _options(project: Project, name: str) -> Mapping[str, Any]:
-    """The project's options are those of its own annotator; any other works with its defaults."""
+    """The project's options are those of its own annotator; any other has those that ``compare_options`` gives it, or its defaults."""
     config = project.config.annotate
-    return config.options if name == config.annotator else {}
+    return config.options if name == config.annotator else config.compare_options.get(name, {})
 
 
 def _policy_inputs(steps: int, project: Project) -> Mapping[str, Any]:
@@ -212,12 +217,13 @@ def _shift_inputs(pairs: int, project: Project) -> Mapping[str, Any]:
 
 
 def _compare_inputs(names: Sequence[str], pairs: int, project: Project) -> Mapping[str, Any]:
-    return {"asked": {"names": list(names), "pairs": pairs}, **_annotator_inputs(project)}
+    options = {name: dict(_options(project, name)) for name in names}
+    return {"asked": {"names": list(names), "pairs": pairs}, "options": options, **_annotator_inputs(project)}
 
 
 def _annotator_inputs(project: Project) -> Mapping[str, Any]:
     return {
-        "annotate": settings(project.config.annotate, frozenset({"pairs"})),
+        "annotate": settings(project.config.annotate, frozenset({"pairs", "compare_options"})),
         "annotator": model_inputs(project, project.config.annotator, "judge/"),
         "skills": skill_inputs(project, "preference_text"),
     }

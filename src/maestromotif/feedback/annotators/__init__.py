@@ -23,20 +23,23 @@ def annotator_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
-def check_annotator(name: str, options: Mapping[str, Any], domain: Domain, skills: SkillSet, table: str = "annotate") -> None:
+def check_annotator(
+    name: str, options: Mapping[str, Any], domain: Domain, skills: SkillSet, table: str = "annotate", options_table: str = ""
+) -> None:
     """Whether an annotator could be made, before anything runs. It may have two attributes for that, both optional:
 
     ``Options``, a pydantic model of its options; and ``check(options, domain, skills)``, which raises ``ConfigError``.
 
     Args:
-        table: where name and options are written, for messages.
+        table: where the name is written, for messages.
+        options_table: where its options are; ``<table>.options`` if empty.
 
     Raises:
         ConfigError: unknown name, an extra that is not installed, or options that do not fit; names table and key.
     """
     factory = _load(name, table)
     model = getattr(factory, "Options", None)
-    given = options if model is None else read_options(model, options, f"{table}.options")
+    given = options if model is None else read_options(model, options, options_table or f"{table}.options")
     check = getattr(factory, "check", None)
     if check is not None:
         check(given, domain, skills)
