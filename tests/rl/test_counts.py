@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from maestromotif.agents.records import episodes_table
+from maestromotif.bench.tables import cell_text, rows_of
 from maestromotif.domains.nethack.domain import NetHack
 from maestromotif.rl.episodes import EpisodeResult, Recorder
 from maestromotif.skills import SkillSet
@@ -39,3 +40,17 @@ def test_counts_go_on_after_success(task: str, counted: bool) -> None:
     assert ("count.landmark" in table.column_names) is counted
     if counted:
         assert table["count.landmark"].to_pylist() == [4]
+
+
+def test_counts_stand_in_tables_as_counts_beside_the_papers() -> None:
+    one = {"mean_of_runs": 0.5, "low": 0.25, "high": 0.75, "runs": 1, "standard_error": None}
+    found = {
+        "max_steps": 10,
+        "cut": False,
+        "criteria": {"proxy": {"paper": "0.66", "policies": {"trained": one}}},
+        "counts": {"proxy count": {"trained": one}},
+        "failures": {"trained": {"episodes": 4}},
+    }
+    rate, count = rows_of({"tasks": {"transactions": found}, "all tasks": {}})
+    assert (rate["paper"], cell_text(rate)) == (None, "50.0% 25-75")
+    assert (count["paper"], cell_text(count)) == ("0.66", "0.50 0.25-0.75")

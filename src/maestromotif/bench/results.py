@@ -87,7 +87,7 @@ def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]
     known = domain.tasks[task]
     main = main_criterion(known)
     counted = sorted({name for own in runs.values() for run in own for row in run.episodes for name in row.get("counts", ())})
-    names = (*_COUNTS, *(f"{name}, per episode" for name in counted))
+    names = (*_COUNTS, *(f"{name} count" for name in counted))
     rng = np.random.default_rng(_SEED)
     return {
         "max_steps": longest,
@@ -120,7 +120,7 @@ def _count(runs: Sequence[_Run], name: str, rng: np.random.Generator, confidence
     def value(row: Mapping[str, Any]) -> float:
         if name in _COUNTS:
             return float(row["steps"] if name == "steps" else len(row["calls"]))
-        return float(row.get("counts", {}).get(name.removesuffix(", per episode"), 0))
+        return float(row.get("counts", {}).get(name.removesuffix(" count"), 0))
 
     def values(run: _Run) -> list[float]:
         return [value(row) for row in run.episodes]

@@ -16,8 +16,10 @@ def rows_of(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Rows with ``COLUMNS``. Rates are fractions; of several runs, ``value`` is their mean; of all tasks, the interquartile mean."""
     for task, found in results["tasks"].items():
         limits = {"max_steps": found["max_steps"], "cut": found["cut"]}
-        measures = [(name, one["policies"], one["paper"]) for name, one in found["criteria"].items()]
-        measures += [(name, policies, None) for name, policies in found["counts"].items()]
+        # What the paper counts, it gives as a count.
+        papers = {f"{name} count" if f"{name} count" in found["counts"] else name: one["paper"] for name, one in found["criteria"].items()}
+        measures = [(name, one["policies"], papers.get(name)) for name, one in found["criteria"].items()]
+        measures += [(name, policies, papers.get(name)) for name, policies in found["counts"].items()]
         for measure, policies, paper in measures:
             for policy, one in policies.items():
                 episodes = found["failures"][policy]["episodes"]
@@ -62,21 +64,26 @@ def as_markdown(results: Mapping[str, Any]) -> str:
 
 
 def cell_text(row: Mapping[str, Any]) -> str:
-    """``12.5% 6-24``: a value with its interval; ``12.5% ± 2.1``: with its standard error."""
+    """``12.5% 6-24``: a value with its interval; ``12.5% ± 2.1``: with its standard error. Counts are no fractions."""
     if row["value"] is None:
         return ""
-    shown = _whole if row["measure"] in ("steps", "calls") else _percent
-    unit = "" if shown is _whole else "%"
+    counted = row["measure"].endswith(" count")
+    shown = _hundredths if counted else _whole if row["measure"] in ("steps", "calls") else _percent
+    unit = "%" if shown is _percent else ""
     if row["standard_error"] is not None:
         return f"{shown(row['value'])}{unit} ± {shown(row['standard_error'])}"
     if row["low"] is None:
         return f"{shown(row['value'])}{unit}"
-    ends = (_whole(one if shown is _whole else 100 * one) for one in (row["low"], row["high"]))
+    ends = (_whole(100 * one) if shown is _percent else shown(one) for one in (row["low"], row["high"]))
     return f"{shown(row['value'])}{unit} {'-'.join(ends)}"
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def _hundredths(value: float) -> str:
+    return f"{value:.2f}"
 
 
 def _whole(value: float) -> str:

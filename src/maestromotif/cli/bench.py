@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_WIDTH, _NAME, _PAPER = 80, 14, 12  # of a table on the terminal, its first and its last column
+_WIDTH, _NAME, _PAPER = 80, 17, 14  # of a table on the terminal, its first and its last column
 _RATES = "rates.json"
 _OWN = "own"
 _FAILURES = 3
@@ -285,7 +285,7 @@ def _print(results: Mapping[str, Any]) -> None:
 
 
 def _line(name: str, cells: Sequence[str], paper: str, wide: int) -> str:
-    return f"{name:<{_NAME}}{''.join(f'{cell:<{wide}}' for cell in cells)}{paper}".rstrip()
+    return f"{name:<{_NAME}}{''.join(f'{cell:<{wide - 1}} ' for cell in cells)}{paper}".rstrip()
 
 
 def _by_task(results: Mapping[str, Any]) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:

@@ -324,7 +324,7 @@ _ALL = (
         "Collect items, find shops and sell to their shopkeepers as many of the items as you can.",
         {"proxy": _items_sold, "landmark": Sales},
         EPISODE_STEPS,
-        {"proxy": "0.66 ± 0.01 items"},
+        {"proxy": "0.66 ± 0.01"},
     ),
     Task(
         "price_identification",
@@ -332,14 +332,14 @@ _ALL = (
         "tells what such an item is worth.",
         {"proxy": Offers, "landmark": _priced_items},
         EPISODE_STEPS,
-        {"proxy": "0.47 ± 0.01 items"},
+        {"proxy": "0.47 ± 0.01"},
     ),
     Task(
         "buc_identification",
         "Collect items, find altars and learn from them, for as many items as you can, whether they are blessed, uncursed or cursed.",
         {"proxy": Dropped, "landmark": _buc_identified_items},
         EPISODE_STEPS,
-        {"proxy": "1.60 ± 0.01 items"},
+        {"proxy": "1.60 ± 0.01"},
     ),
     Task(
         "golden_exit",
