@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import maestromotif.domains.nethack as package
-from maestromotif.domains.nethack.simulator import TICK_STEPS, DungeonSimulator
+from maestromotif.domains.nethack.simulator import DungeonSimulator
+from maestromotif.domains.nethack.simulator_rates import perfect as perfect_rates
+from maestromotif.domains.nethack.simulator_rates import practised
 from maestromotif.domains.nethack.tasks import CALL_MEASURES, TASKS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
 from maestromotif.llm.recorded import RecordedChat, read_answer
@@ -58,7 +60,7 @@ def skill_program(skills: SkillSet) -> str:
 
 def play(policy: str, skills: SkillSet, seed: int, perfect: bool = False, ticks: int = 500, task: str = "") -> dict[str, Any]:
     """One simulated episode: calls per skill, where each began, ends, faults, criteria."""
-    simulator = DungeonSimulator(perfect)
+    simulator = DungeonSimulator(perfect_rates() if perfect else practised())
     schedule = ProgramSchedule(skills, skill_program(skills), policy, NAMES, seed)
     facts = simulator.reset(seed)
     criteria = {name: make() for name, make in TASKS[task].criteria.items()} if task else {}
@@ -66,9 +68,10 @@ def play(policy: str, skills: SkillSet, seed: int, perfect: bool = False, ticks:
     active = schedule.begin(facts)
     calls, causes, starts = Counter([active]), Counter[EndCause](), [(active, facts)]
     for _ in range(ticks):
+        before = facts.steps
         facts, over = simulator.step(active)
         met = {name: criterion.update(facts, simulator.truth()) for name, criterion in criteria.items()}
-        cause, active = schedule.advance(facts, EndCause.DIED if over else EndCause.CONTINUES, TICK_STEPS)
+        cause, active = schedule.advance(facts, EndCause.DIED if over else EndCause.CONTINUES, facts.steps - before)
         if over or schedule.claims_done:
             break
         if cause is not EndCause.CONTINUES:

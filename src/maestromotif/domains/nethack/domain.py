@@ -18,7 +18,7 @@ from maestromotif.domains.contract import (
     Simulator,
     Task,
 )
-from maestromotif.domains.nethack import characters, possible, progress, recording, tasks
+from maestromotif.domains.nethack import characters, possible, progress, recording, simulator_rates, tasks
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION_SETS
@@ -143,7 +143,10 @@ class NetHack(Domain):
         return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"], self._action_set)
 
     def simulator(self) -> Simulator:
-        return DungeonSimulator()
+        return DungeonSimulator(simulator_rates.practised())
+
+    def simulators(self) -> Mapping[str, Simulator]:
+        return {"perfect": DungeonSimulator(simulator_rates.perfect()), "measured": DungeonSimulator(simulator_rates.measured())}
 
     def explorer(self, seed: int) -> Explorer:
         return NetHackExplorer(seed)
