@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +23,7 @@ from maestromotif.errors import ChatError
 if TYPE_CHECKING:
     from maestromotif.programs.story import Story
     from maestromotif.project import Project
+    from maestromotif.report.expected import Expected
 
 __all__ = ["register"]
 
@@ -67,6 +68,7 @@ def explain(
     how: dict[str, Any] = {"config": project.config.program, "seed": project.seed, "task_id": known, "file": path.name}
     stories = rehearse(project.domain, project.skills, skill_program, source, **how)
     trials = json.loads((path.parent / "trials.json").read_text(encoding="utf-8"))["programs"].get(path.name, {})
+    rows = _expected(project, name, trials)
     summary = _summary(project, name, text, source, stories, offline)
     if as_json:
         from maestromotif.programs.explain import as_json as counts
@@ -81,6 +83,7 @@ def explain(
             "source": source,
             "trial": trials,
             "simulated": counts(stories),
+            "simulated_and_real": [asdict(row) for row in rows],
             "summary": {"text": "\n".join(summary.lines), "by": summary.source},
         }
         typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
@@ -92,6 +95,9 @@ def explain(
     screen.print(program_block(source))
     screen.print(Text("\nIn simulation", "bold"))
     screen.print(Padding(_trial(trials), (0, 0, 0, 2), expand=False))
+    if rows:
+        screen.print(Text("\nSimulated and real success", "bold"))
+        screen.print(Padding(_expected_table(rows), (0, 0, 0, 2), expand=False))
     screen.print(Text("\nWhat it will do", "bold"))
     for line in summary.lines:
         screen.print(Padding(Text(plain(line)), (0, 0, 0, 2), expand=False))
@@ -111,6 +117,36 @@ def _summary(project: Project, task: str, text: str, source: str, stories: list[
         except ChatError as error:
             error_line(f"{error.problem}; what follows is read off simulated episodes", "warning: ")
     return _Summary(observed(project.domain, project.skills, source, stories), _DERIVED)
+
+
+def _expected(project: Project, task: str, trial: Mapping[str, Any]) -> list[Expected]:
+    """What the trial expects of the program beside what its evaluation found, if there was one."""
+    from maestromotif.report.expected import beside
+    from maestromotif.report.results import gather_results
+    from maestromotif.report.sources import Notes, ReportSources
+    from maestromotif.stages.repair import repaired
+
+    results = gather_results(ReportSources.standard(project.root, project.domain, project.skills), Notes())
+    mended = repaired(project, task)
+    row = next((row for row in results.tasks if row.task == task and row.repaired == mended), None)
+    known = project.domain.tasks.get(task)
+    return list(beside(task, trial.get("expected") or {}, known.max_steps if known else 0, row))
+
+
+def _expected_table(rows: list[Expected]) -> RenderableType:
+    """A line for each criterion."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("")
+    for title in ("skills never fail", "as measured", "real"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        real, limit = row.real, f", at most {row.max_steps:,} steps" if row.max_steps else ""
+        told = "not evaluated"
+        if real is not None and real.rate is not None:
+            told = f"{real.rate:.0%} ({real.low:.0%} to {real.high:.0%}, n={real.trials})"
+        rates = (f"{row.simulated[who]:.0%}" if who in row.simulated else "" for who in ("perfect", "measured"))
+        table.add_row(f"{row.criterion}{limit}", *rates, told)
+    return table
 
 
 def _trial(trial: Mapping[str, Any]) -> RenderableType:

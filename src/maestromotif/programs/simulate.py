@@ -45,6 +45,7 @@ class _Episode:
     def __init__(self, criteria: Mapping[str, Criterion]) -> None:
         self.criteria = criteria
         self.met = dict.fromkeys(criteria, False)
+        self.met_at: dict[str, int] = {}
         self.ticks = self.steps = self.calls = 0
         self.claimed = False
         self.died = False
@@ -53,6 +54,8 @@ class _Episode:
     def watch(self, facts: Facts, truth: Mapping[str, Any]) -> None:
         for name, criterion in self.criteria.items():
             self.met[name] = criterion.update(facts, truth) or self.met[name]
+            if self.met[name]:
+                self.met_at.setdefault(name, self.steps)
 
 
 class _Run:
@@ -163,6 +166,7 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
     skills = SkillSet(tuple(Skill(**skill) for skill in job["skills"]))
     simulator = domain.simulator()
     simulator.reset(0)  # what the domain loads lazily is loaded before the limits count
+    others = domain.simulators() if job["expected"] else {}
     recorded = domain.recorded_facts()
     limit_process(job["seconds"])
     try:
@@ -175,6 +179,7 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
     except ProgramError as error:
         return {"problem": error.problem}
     episodes = [run.episode(number) for number in range(job["episodes"])]
+    expected = {name: _expected(job, domain, skills, other) for name, other in others.items()}
     count = len(episodes)
     failed = [episode for episode in episodes if not (any(episode.met.values()) if episode.met else episode.claimed)]
     ticks = sum(episode.ticks for episode in episodes)
@@ -198,9 +203,22 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
         "ends": {skill: dict(ends) for skill, ends in run.ends.items()},
         "steps_per_call": sum(run.call_steps.values()) / max(1, calls),
         "switch_rate": calls / max(1, ticks),
+        "expected": expected,
         "trace": _trace(failed or episodes),
         "contract": asdict(contract),
     }
+
+
+def _expected(job: Mapping[str, Any], domain: Domain, skills: SkillSet, simulator: Simulator) -> dict[str, Any]:
+    """The same episodes with other skills: in which step each success came; see ``trial.TrialReport``."""
+    run = _Run(job, domain, skills, simulator)
+    episodes = [run.episode(number) for number in range(job["episodes"])]
+    names = episodes[0].met
+    if names:
+        steps = {name: sorted(episode.met_at[name] for episode in episodes if name in episode.met_at) for name in names}
+    else:
+        steps = {"claimed": sorted(episode.steps for episode in episodes if episode.claimed)}
+    return {"episodes": len(episodes), "success_steps": steps}
 
 
 def _contract(job: Mapping[str, Any], domain: Domain, skills: SkillSet, recorded: Sequence[Sequence[Facts]]) -> Findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from maestromotif.programs.child import run_job
 from maestromotif.programs.config import ProgramConfig
 from maestromotif.skills import SkillSet
 
-__all__ = ["Kind", "TrialReport", "run_trial"]
+__all__ = ["Kind", "TrialReport", "expected_rate", "run_trial"]
 
 Kind = Literal["skill", "training", "task"]
 
@@ -40,6 +41,8 @@ class TrialReport:
         steps_per_call, switch_rate: environment steps per call; calls per tick.
         costs: of each function in the contract tests: ``calls``, mean microseconds ``us``, mean ``fuel`` and ``most_fuel`` of a call.
             Times differ from run to run: they are neither compared nor part of ``as_json``.
+        expected: of a task, for each of ``Domain.simulators``: ``episodes``, and ``success_steps``: by criterion, the steps in which
+            episodes succeeded, in rising order; ``expected_rate`` makes a rate of it.
         trace: one typical episode that failed (or, if none did, that succeeded), a line for each call.
         fatal: reasons why the program may not be used; weak: reasons to try again.
         contract: those of both that the contract tests found; simulated episodes showed the rest.
@@ -62,6 +65,7 @@ class TrialReport:
     steps_per_call: float = 0.0
     switch_rate: float = 0.0
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
+    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
@@ -84,6 +88,16 @@ class TrialReport:
     def as_json(self) -> dict[str, Any]:
         costs = {part: {name: value for name, value in cost.items() if name != "us"} for part, cost in self.costs.items()}
         return {"verdict": self.verdict, **asdict(self), "costs": costs, "never_called": list(self.never_called)}
+
+
+def expected_rate(expected: Mapping[str, Any], criterion: str, max_steps: int) -> float | None:
+    """Share of episodes of ``TrialReport.expected`` that succeeded within so many steps; None: this criterion was not watched.
+
+    Args:
+        expected: what is kept of one simulator.
+    """
+    steps = expected["success_steps"].get(criterion)
+    return None if steps is None else bisect_right(steps, max_steps) / expected["episodes"]
 
 
 def run_trial(
@@ -123,6 +137,7 @@ def run_trial(
         "policy": policy,
         "tested": names,
         "task": task_id,
+        "expected": kind == "task",
         "episodes": config.episodes,
         "max_ticks": config.max_ticks if kind == "task" else config.practice_ticks,
         "fuel": config.fuel,

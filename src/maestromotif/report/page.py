@@ -19,6 +19,7 @@ from maestromotif import __version__
 from maestromotif.agents.config import POLICIES
 from maestromotif.files import write_atomically
 from maestromotif.report.config import ReportConfig
+from maestromotif.report.expected import gather_expected
 from maestromotif.report.insight import read_matrix
 from maestromotif.report.palette import css_variables, skill_slots
 from maestromotif.report.programs import gather_failures, gather_programs
@@ -72,6 +73,7 @@ def render_page(sources: ReportSources, config: ReportConfig) -> str:
         "causes": CAUSES,
         "tasks_asked": list({row.task: (row.task, row.description) for row in results.tasks}.values()),
         "results": results,
+        "expected": gather_expected(sources, results, notes),
         "steps_trained": tolerate(notes, "skills.json", lambda: _steps_trained(results)) or 0,
         "rewards": rewards,
         "comparison": tolerate(notes, "agreement of annotators", lambda: read_matrix(sources.root / "artifacts")),
