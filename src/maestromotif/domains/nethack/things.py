@@ -29,7 +29,7 @@ _ENCHANTED = re.compile(r"(?<!\S)[+-]\d+ ")
 
 def _tables() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Appearances of things of unknown kind; real names; what weapons are called either way."""
-    appearances, names, weapons = set(), set(), set()
+    appearances, names, weapons = set[str](), set[str](), set[str]()
     for index in range(nethack.NUM_OBJECTS):
         kind = nethack.objclass(index)
         group, name, looks = ord(kind.oc_class), nethack.OBJ_NAME(kind), nethack.OBJ_DESCR(kind)
