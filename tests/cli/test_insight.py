@@ -63,6 +63,10 @@ def test_inspect_shows_every_part_and_wrong_uses_are_told(trained: Path) -> None
     assert result.returncode == 0, result.stderr
     for text in ("Highest reward", "Lowest reward", "threshold: nothing above", "Most contested pairs", "ties"):
         assert text in result.stdout
+    # Measured once, and known from then on.
+    curves = [maestromotif("reward", trained, "--inspect", "--skill", "go_left", "--json", *more) for more in (["--curve"], [])]
+    points, known = (json.loads(result.stdout)["skills"][0]["curve"] for result in curves)
+    assert points == known
     assert "no skill 'go_up'" in one_error(maestromotif("reward", trained, "--inspect", "--skill", "go_up"))
     assert "--pairs needs one of" in one_error(maestromotif("annotate", trained, "--pairs", 3))
 

@@ -14,6 +14,8 @@ from maestromotif.feedback.tables import PreferenceTable
 from maestromotif.report import ReportConfig, ReportSources
 from maestromotif.report.insight import gather_insight, gather_shift, read_matrix
 from maestromotif.report.page import render_page
+from maestromotif.rewards import RewardConfig, fit
+from maestromotif.rewards.curve import keep_curve, read_curve
 
 
 def _keep(project: ReportSources) -> None:
@@ -53,6 +55,31 @@ def test_a_learning_curve_is_drawn_where_the_answers_have_one(project: ReportSou
     assert "Questions about go_left" in page
     assert "Questions about go_right" not in page
     assert "it was enough" in page
+
+
+def test_a_curve_measured_on_request_is_drawn_until_the_rewards_change(project: ReportSources) -> None:
+    before = {path.name: path.read_bytes() for path in project.rewards.iterdir()}
+    hint = "Would more answers help?"
+    assert render_page(project, ReportConfig()).count(hint) == len(project.skills)
+    captions = project.interactions / "captions.parquet"
+    points = keep_curve(project.domain, project.skills["go_left"], captions, project.preferences, project.rewards)
+    assert {path.name: path.read_bytes() for path in project.rewards.iterdir()} == before
+    page = render_page(project, ReportConfig())
+    assert "Questions about go_left" in page
+    assert page.count(hint) == len(project.skills) - 1
+    document = gather_insight(project.root, project.domain, project.skills, 2)
+    assert [part["curve"] for part in document["skills"]] == [points, *[[]] * (len(project.skills) - 1)]
+    fit(project.domain, project.skills, captions, project.preferences, RewardConfig(epochs=2), project.rewards, 1)
+    assert "Questions about go_left" not in render_page(project, ReportConfig())
+
+
+def test_a_damaged_curve_is_named_and_the_page_stands(project: ReportSources) -> None:
+    path = project.rewards.parent / "curves" / "go_left.json"
+    path.parent.mkdir()
+    path.write_text('{"curve": [')
+    with pytest.raises(ArtifactError, match=r"go_left\.json is damaged"):
+        read_curve(project.rewards, "go_left")
+    assert "go_left.json is damaged" in render_page(project, ReportConfig())
 
 
 def test_the_shift_counts_the_steps_of_each_skill(project: ReportSources) -> None:

@@ -13,7 +13,8 @@ from maestromotif.domains.corridor import Corridor
 from maestromotif.feedback import AnnotateConfig, CaptionTable, CollectConfig, PreferenceTable, annotate, collect
 from maestromotif.llm.recorded import RecordedChat
 from maestromotif.rewards import RewardConfig, fit
-from maestromotif.rewards.insight import inspect_skill, learning_curve
+from maestromotif.rewards.curve import learning_curve
+from maestromotif.rewards.insight import inspect_skill
 from maestromotif.rewards.shift import FALL, fell, skill_shift
 from maestromotif.skills import Skill, SkillSet
 

@@ -29,7 +29,7 @@ def print_insight(project: Project, skill_id: str, shown: int, as_json: bool, cu
         skill_id: one skill; empty: all.
         shown: captions at each end, and contested pairs.
         as_json: as one JSON document instead.
-        curve: fit models to parts of the answers where no learning curve is known.
+        curve: fit models to parts of the answers where no learning curve is known, and keep what was found.
 
     Raises:
         ConfigError: there is no such skill.
@@ -105,10 +105,10 @@ def _chosen(project: Project, skill_id: str) -> Any:
 
 
 def _curve(project: Project, skill: str) -> list[dict[str, Any]]:
-    from maestromotif.rewards.insight import learning_curve
+    from maestromotif.rewards.curve import keep_curve
 
-    preferences = project.folder("annotate")
-    return learning_curve(project.domain, project.skills[skill], project.captions, preferences, project.config.reward, project.seed)
+    folders = project.folder("annotate"), project.folder("reward")
+    return keep_curve(project.domain, project.skills[skill], project.captions, *folders)
 
 
 def _console() -> Console:

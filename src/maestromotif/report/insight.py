@@ -16,6 +16,7 @@ from maestromotif.feedback.met import met_by, read_counts
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.llm import Ledger
 from maestromotif.llm.ledger import LEDGER_FILE, total
+from maestromotif.rewards.curve import read_curve
 from maestromotif.rewards.insight import inspect_skill
 from maestromotif.rewards.shift import skill_shift
 from maestromotif.skills import Skill, SkillSet
@@ -37,7 +38,8 @@ def gather_insight(root: Path, domain: Domain, skills: SkillSet, shown: int) -> 
         shift = gather_shift(artifacts, domain, skill)
         part = inspect_skill(domain, skill, captions, *folders, shown)
         warnings = [*part["warnings"], *([shift["warning"]] if shift and shift["warning"] else [])]
-        parts.append({**part, "shift": shift, "warnings": list(dict.fromkeys(warnings))})
+        curve = part["curve"] or read_curve(artifacts / "rewards", skill.id)
+        parts.append({**part, "curve": curve, "shift": shift, "warnings": list(dict.fromkeys(warnings))})
     totals = total(Ledger(artifacts / "llm" / LEDGER_FILE).entries(), lambda entry: entry.table).get("annotator")
     return {"skills": parts, "calls": asdict(totals) if totals else None, "comparison": read_matrix(artifacts)}
 

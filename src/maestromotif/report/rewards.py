@@ -15,6 +15,7 @@ from maestromotif.feedback.tables import CaptionTable
 from maestromotif.report.charts import Chart, Series, histogram, line_chart
 from maestromotif.report.insight import compared_captions, gather_shift
 from maestromotif.report.sources import Notes, ReportSources, read_json_file, tolerate
+from maestromotif.rewards.curve import read_curve
 from maestromotif.rewards.insight import inspect_skill
 from maestromotif.rewards.model import reward_paths
 from maestromotif.rewards.table import RewardTable
@@ -73,17 +74,21 @@ def gather_rewards(sources: ReportSources, slots: Mapping[str, int], shown: int,
                 insight = tolerate(notes, f"answers about {skill.id}", look)
             shift = tolerate(notes, f"what the policy meets as {skill.id}", partial(gather_shift, artifacts, sources.domain, skill))
         ends = _rows(card, "highest", shown), _rows(card, "lowest", shown)
-        curve = tolerate(notes, f"learning curve of {skill.id}", partial(_curve, skill, preferences, slots[skill.id]))
+        curve = tolerate(notes, f"learning curve of {skill.id}", partial(_curve, sources, skill, card, preferences, slots[skill.id]))
         parts.append(RewardPart(skill, card, preferences, chart, _changes(card, shown), *ends, insight, shift, curve))
     return parts
 
 
-def _curve(skill: Skill, preferences: Mapping[str, Any] | None, slot: int) -> Chart | None:
-    points = [point for point in (preferences or {}).get("curve", []) if point["agreement"] is not None]
+def _curve(
+    sources: ReportSources, skill: Skill, card: Mapping[str, Any] | None, preferences: Mapping[str, Any] | None, slot: int
+) -> Chart | None:
+    """As active pairing measured it while it asked, else as it was measured on request."""
+    found = (preferences or {}).get("curve") or (read_curve(sources.rewards, skill.id) if card is not None else [])
+    points = [point for point in found if point["agreement"] is not None]
     if not points:
         return None
     x, y = (np.array([point[name] for point in points], np.float64) for name in ("questions", "agreement"))
-    note = "Share of held-out answers that a model agreed with which was fitted to all answers up to there."
+    note = "Share of held-out answers that a model agreed with which was fitted to so many answers."
     line = Series(skill.id, slot, x, y)
     return line_chart(f"questions-{skill.id}", f"Questions about {skill.id}", note, [line], x_label="questions", percent=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.bench.stats import wilson
 from maestromotif.domains.contract import Domain
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
-from maestromotif.rewards.calibration import count_right, decided
-from maestromotif.rewards.config import RewardConfig
+from maestromotif.rewards.calibration import decided
 from maestromotif.rewards.model import read_card
 from maestromotif.rewards.pipeline import Shaping, shape
 from maestromotif.rewards.shift import model_differences
 from maestromotif.rewards.table import RewardTable
 from maestromotif.skills import Skill, SkillSet
 
-__all__ = ["inspect_skill", "learning_curve"]
+__all__ = ["inspect_skill"]
 
 _BINS = 24
-_SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
-_LEAST_ANSWERS = 10
 
 
 def inspect_skill(
@@ -75,47 +70,6 @@ def inspect_skill(
         "curve": told.get("curve", []),
         "warnings": [*told.get("warnings", []), *card["warnings"]],
     }
-
-
-def learning_curve(
-    domain: Domain, skill: Skill, captions_path: Path, preferences: Path, config: RewardConfig, seed: int
-) -> list[dict[str, Any]]:
-    """Held-out agreement of models fitted to an eighth, a quarter, a half and all of the answers; a point is as in the card's ``curve``.
-
-    The same answers are held out each time, a share ``config.held_out`` of all; the others are taken in an order drawn from ``seed``.
-    A part too small to be fitted to is left out.
-
-    Raises:
-        ArtifactError: captions or preferences are missing, damaged or do not belong together.
-    """
-    from maestromotif.rewards.fitting import fit
-
-    one = SkillSet((skill,))
-    captions = CaptionTable.load(captions_path, domain)
-    answers = PreferenceTable.load(preferences / f"preferences-{skill.id}.parquet", domain, skill.id)
-    usable = np.flatnonzero(~np.isnan(answers.targets()))
-    order = np.random.default_rng(seed).permutation(usable)
-    held = max(1, round(config.held_out * len(order)))
-    held_out, others = _only(answers, order[:held]), order[held:]
-    points = []
-    for share in _SHARES:
-        part = _only(answers, others[: round(share * len(others))])
-        if len(part) < _LEAST_ANSWERS:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            part.save(Path(folder) / f"preferences-{skill.id}.parquet", domain, skill.id, {})
-            fit(domain, one, captions_path, Path(folder), config, Path(folder) / "rewards", seed)
-            model = RewardTable.load(Path(folder) / "rewards", domain, one)
-        difference_P, target_P = model_differences(model, captions, held_out)
-        right, number = count_right(difference_P, target_P)
-        interval = wilson(right, number)
-        agreement = right / number if number else None
-        points.append({"questions": len(part), "decided": number, "agreement": agreement, "low": interval.low, "high": interval.high})
-    return points
-
-
-def _only(answers: PreferenceTable, rows: NDArray[np.int64]) -> PreferenceTable:
-    return PreferenceTable(tuple(answers.preferences[row] for row in rows.tolist()), answers.first_keys[rows], answers.second_keys[rows])
 
 
 def _ends(
