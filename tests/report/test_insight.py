@@ -106,3 +106,9 @@ def test_a_damaged_matrix_is_named(project: ReportSources) -> None:
     with pytest.raises(ArtifactError, match=r"agreement\.json is damaged"):
         read_matrix(project.root / "artifacts")
     assert "agreement.json is damaged" in render_page(project, ReportConfig())
+
+
+def test_dark_colours_are_for_screens_and_hints_are_not_printed(made: ReportSources) -> None:
+    style, _, printed = render_page(made, ReportConfig()).partition("@media print{")
+    assert style.count("prefers-color-scheme:dark") == style.count("@media screen and (prefers-color-scheme:dark)") == 1
+    assert ".screen" in printed.partition("</style>")[0]
