@@ -163,6 +163,6 @@ def test_a_journal_that_was_edited_by_hand_is_left_as_it_is(root: Path, line: st
             run(root, "annotate", settings=settings)
         assert {name: digest for name, digest in hashes(root).items() if not name.endswith("card.json")} == before
         journal.write_text(whole)
-    monkeypatch.setattr("sys.stdin.readline", typed("e\n", "e\n").__next__, raising=False)
+    monkeypatch.setattr("sys.stdin.readline", typed("e\n", "\n", "e\n", "\n").__next__, raising=False)
     run(root, "annotate", settings=settings)
     assert (root / "artifacts" / "preferences" / "preferences-go_left.parquet").exists()
