@@ -89,7 +89,8 @@ def explain(
         typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
     screen = console()
-    version = "repaired" if repaired(project, name) else f"written by {plain(str(trials.get('model') or 'hand'))}"
+    model = plain(str(trials.get("model") or "hand"))
+    version = "repaired" if repaired(project, name) else f"written by {model.removeprefix('written by ')}"
     screen.print(Text(f"\n{text}", "bold"))
     screen.print(Text(f"{shown_path(path)} ({version}{', edited by hand' if trials.get('edited') else ''})", "dim"))
     screen.print(program_block(source))
