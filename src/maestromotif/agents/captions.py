@@ -6,18 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from maestromotif.agents.evaluate import Progress, Setting
+from maestromotif.agents.serial import play_on
 from maestromotif.domains.contract import DomainEnv
 from maestromotif.feedback.interactions import CAPTIONS_FILE
 from maestromotif.feedback.met import write_counts
 from maestromotif.feedback.tables import CaptionTable
-from maestromotif.rl.build import GamesSpec, describe_domain
-from maestromotif.rl.episodes import ScheduleSources
-from maestromotif.rl.rollout import NetworkDriver, draw_actions
-from maestromotif.rl.vector import SerialGames
 from maestromotif.types import Caption, int64_key
 
 __all__ = ["keep_policy_captions"]
@@ -39,41 +33,11 @@ def keep_policy_captions(setting: Setting, out: Path, steps: int, seed: int, pro
     Raises:
         ArtifactError: programs or weights are missing, or were made for other skills.
     """
-    policy = setting.driver("trained")
-    assert not isinstance(policy, str)
     count = max(1, min(num_games, steps))
-    spec = GamesSpec(
-        domain=describe_domain(setting.domain),
-        options=dict(setting.domain.options),
-        skills=tuple(setting.skills),
-        sources=ScheduleSources(setting.training_policy, setting.skill_program),
-        rewards="",
-        reward_maker="",
-        num_games=count,
-        seed=seed,
-        first_episodes=(0,) * count,
-        episode_steps=setting.config.max_steps,
-        observation=policy.config.network,
-    )
     listener = _Listener()
-    rng = np.random.default_rng(seed)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    games = SerialGames(spec, setting.domain)
-    games.listen(listener)
-    try:
-        games.reset()
-        driver = NetworkDriver(games, policy, setting.skills)
-        with torch.inference_mode():
-            for step in range(-(-steps // count)):
-                games.arrays.action[...] = draw_actions(driver.probabilities(), rng.random(count))
-                games.send(0)
-                games.wait(0)
-                driver.after()
-                progress((step + 1) * count / steps, f"{len(listener.captions):,} distinct captions")
-    finally:
-        games.close()
-        torch.set_num_threads(threads)
+    played = play_on(setting, setting.training_policy, count, -(-steps // count), seed, listener, lambda games: None)
+    for step, _ in enumerate(played, 1):
+        progress(step * count / steps, f"{len(listener.captions):,} distinct captions")
     return _write(setting, out, listener)
 
 

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from maestromotif.agents.evaluate import Progress, Setting
+from maestromotif.agents.serial import play_on
 from maestromotif.domains.contract import DomainEnv
 from maestromotif.errors import DomainError
-from maestromotif.rl.build import GamesSpec, describe_domain
-from maestromotif.rl.episodes import ScheduleSources
-from maestromotif.rl.rollout import NetworkDriver, draw_actions
 from maestromotif.rl.vector import SerialGames
 
 __all__ = ["record_play"]
@@ -39,44 +36,15 @@ def record_play(setting: Setting, policy_source: str, steps: int, seed: int, pro
         ArtifactError: programs or weights are missing, or were made for other skills.
         DomainError: the domain's facts have no numbers.
     """
-    policy = setting.driver("trained")
-    assert not isinstance(policy, str)
     count = max(1, min(num_games, steps))
-    spec = GamesSpec(
-        domain=describe_domain(setting.domain),
-        options=dict(setting.domain.options),
-        skills=tuple(setting.skills),
-        sources=ScheduleSources(policy_source, setting.skill_program),
-        rewards="",
-        reward_maker="",
-        num_games=count,
-        seed=seed,
-        first_episodes=(0,) * count,
-        episode_steps=setting.config.max_steps,
-        observation=policy.config.network,
-    )
-    rng = np.random.default_rng(seed)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    games = SerialGames(spec, setting.domain)
-    log = _Log(count)
-    games.listen(log.stepped)
-    try:
-        games.reset()
-        driver = NetworkDriver(games, policy, setting.skills)
-        turns = -(-steps // count)
-        with torch.inference_mode():
-            for turn in range(turns):
-                log.began(games.arrays.fresh, games.arrays.episode)
-                games.arrays.action[...] = draw_actions(driver.probabilities(), rng.random(count))
-                games.send(0)
-                games.wait(0)
-                driver.after()
-                log.ended(games.arrays.cause)
-                progress((turn + 1) / turns, f"{(turn + 1) * count:,} steps")
-    finally:
-        games.close()
-        torch.set_num_threads(threads)
+    log, turns = _Log(count), -(-steps // count)
+
+    def before(games: SerialGames) -> None:
+        log.began(games.arrays.fresh, games.arrays.episode)
+
+    for turn, games in enumerate(play_on(setting, policy_source, count, turns, seed, log.stepped, before), 1):
+        log.ended(games.arrays.cause)
+        progress(turn / turns, f"{turn * count:,} steps")
     return log.table()
 
 

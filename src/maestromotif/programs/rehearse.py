@@ -6,11 +6,10 @@ the process, ``main`` is what runs in it.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
-import math
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +20,7 @@ from maestromotif.programs.child import run_job
 from maestromotif.programs.config import ProgramConfig
 from maestromotif.programs.confine import address_space, confine_or_refuse
 from maestromotif.programs.schedule import ProgramSchedule
+from maestromotif.programs.simulate import limit_process
 from maestromotif.programs.story import Story, StoryCall, cause_name
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
@@ -117,7 +117,7 @@ def _rehearse(job: Mapping[str, Any]) -> dict[str, Any]:
     skills = SkillSet(tuple(Skill(**skill) for skill in job["skills"]))
     simulator = domain.simulator()
     simulator.reset(0)  # what the domain loads lazily is loaded before the limits count
-    _limit(job["seconds"])
+    limit_process(job["seconds"])
     try:
         confine_or_refuse(memory=address_space() + job["memory_mb"] * 2**20)
         stage = _Stage(job, domain, skills, simulator)
@@ -127,17 +127,8 @@ def _rehearse(job: Mapping[str, Any]) -> dict[str, Any]:
     return {"stories": [asdict(stage.play(job["seed"] * 1_000_003 + number)) for number in range(job["episodes"])]}
 
 
-def _limit(seconds: float) -> None:
-    """Bound the processor's time of this process, from now on."""
-    try:
-        import resource
-    except ImportError:  # not on this system
-        return
-    limit = math.ceil(time.process_time() + seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-
-
 def main() -> None:
     """Read a job from standard input, write the outcome to standard output."""
     outcome = _rehearse(json.load(sys.stdin))
+    faulthandler.cancel_dump_traceback_later()
     sys.stdout.write(json.dumps(outcome))
