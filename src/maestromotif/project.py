@@ -35,8 +35,8 @@ _FOLDERS: Mapping[str, str] = {
     "compare": "comparison",
     "report": "report",
 }
-# The same for stages of one task, each with a folder of its own below: its program, playing it, repairing it.
-_TASK_FOLDERS: Mapping[str, str] = {"task": "tasks", "solve": "solved", "repair": "repaired"}
+# The same for stages of one task, each with a folder of its own below: its program, further generations of it, playing it, repairing it.
+_TASK_FOLDERS: Mapping[str, str] = {"task": "tasks", "generation": "generations", "solve": "solved", "repair": "repaired"}
 
 
 @dataclass(frozen=True)
@@ -123,22 +123,29 @@ class Project:
         return self.artifacts / "llm"
 
     def folder(self, stage: str) -> Path:
-        """Where a stage's artifact lies once it is done; ``"task:<id>"``, ``"solve:<id>"`` and ``"repair:<id>"`` are a task's."""
+        """Where a stage's artifact lies once it is done.
+
+        ``"task:<id>"``, ``"generation:<n>/<id>"``, ``"solve:<id>"`` and ``"repair:<id>"`` are a task's.
+        """
         kind, _, task = stage.partition(":")
         if task:
             return self.artifacts / _TASK_FOLDERS[kind] / task
         return self.artifacts / _FOLDERS[stage]
 
-    def coder(self) -> ChatModel:
-        """The model that writes programs, behind the project's store."""
-        return self._chat(self.config.coder, "coder")
+    def coder(self, generation: int | None = None) -> ChatModel:
+        """The model that writes programs, behind the project's store.
+
+        Args:
+            generation: of recorded answers; None: the project's own.
+        """
+        return self._chat(self.config.coder, "coder", generation or self.config.program.generation)
 
     def annotator(self) -> ChatModel:
         """The model that compares captions, or writes judges, behind the project's store."""
         return self._chat(self.config.annotator, "annotator")
 
-    def _chat(self, config: ChatConfig, role: str) -> ChatModel:
-        chat = make_chat(config, self.domain, self.calls, role)
+    def _chat(self, config: ChatConfig, role: str, generation: int = 1) -> ChatModel:
+        chat = make_chat(config, self.domain, self.calls, role, generation)
         if config.kind == "recorded":
             return chat
         table = "chat" if config == self.config.chat else role

@@ -58,19 +58,20 @@ class ChatConfig(BaseModel):
         return Budget(self.max_calls, self.max_total_tokens, self.max_cost, *prices)
 
 
-def make_chat(config: ChatConfig, domain: Domain, store_folder: Path | None, table: str = "coder") -> ChatModel:
+def make_chat(config: ChatConfig, domain: Domain, store_folder: Path | None, table: str = "coder", generation: int = 1) -> ChatModel:
     """The model that a table describes, behind the store, which notes each call in a ledger; budgets reckon with what the ledger tells.
 
     Args:
         store_folder: where calls are kept; None: nowhere.
         table: the table's name in maestro.toml, for error messages and the ledger.
+        generation: of recorded answers; an endpoint is told by the seeds of its questions.
 
     Raises:
-        ChatError: recorded answers cannot be read, or base_url is no URL.
+        ChatError: recorded answers cannot be read, there is no such generation of them, or base_url is no URL.
     """
     chat: ChatModel
     if config.kind == "recorded":
-        chat = RecordedChat(domain.recorded_answers, table)
+        chat = RecordedChat(domain.recorded_answers, table, generation)
     else:
         chat = OpenAIChat(
             config.base_url,

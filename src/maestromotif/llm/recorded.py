@@ -4,6 +4,9 @@ One answer per ``.md`` file: a TOML head between two ``+++`` lines, then the raw
 has ``name`` (of the request; ``*`` and ``?`` are wild), ``subject`` (the person's text that was asked about; ``"*"`` makes
 the answer a fallback for subjects that nobody recorded) and ``model`` (who wrote it). Fallback answers may contain
 ``{{variable}}``, filled from ``ChatRequest.variables``.
+
+A folder may hold further *generations*, answers given independently to the same questions, in subfolders ``generation-2``,
+``generation-3``, and so on; what lies beside them is the first.
 """
 
 from __future__ import annotations
@@ -12,18 +15,19 @@ import fnmatch
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from maestromotif.errors import ChatError
 from maestromotif.llm.chat import ChatReply, ChatRequest, subject_digest
 
-__all__ = ["FALLBACK_FOLDER", "RecordedAnswer", "RecordedChat", "read_answer"]
+__all__ = ["FALLBACK_FOLDER", "RecordedAnswer", "RecordedChat", "generations", "read_answer"]
 
 FALLBACK_FOLDER = Path(__file__).parent / "fallback"
 
 _FENCE = "+++"
+_GENERATION = re.compile(r"generation-([2-9]|[1-9][0-9]+)")
 _VARIABLE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
 _KEYS = {"name", "subject", "model"}
 _ENDPOINT = (
@@ -54,27 +58,34 @@ class RecordedChat:
     """A ``ChatModel`` that looks answers up.
 
     The order is: an answer for this name and subject; a fallback for exactly this name; a fallback whose name pattern
-    fits, the one with most letters first. Folders are searched in the given order, the package's own fallbacks last.
+    fits, the one with most letters first. Folders are searched in the given order, the package's own fallbacks last. A later
+    generation has its own answers first, and beside them nothing but the fallbacks of the first.
 
     Args:
         folders: folders with answers; searched recursively.
         table: the table of maestro.toml that configures this model, for error messages.
+        generation: which of several independent answers to the same questions.
 
     Raises:
-        ChatError: a folder is missing or an answer cannot be read.
+        ChatError: a folder is missing, an answer cannot be read, or no folder has this generation.
     """
 
-    def __init__(self, folders: Iterable[str | Path], table: str = "coder") -> None:
+    def __init__(self, folders: Iterable[str | Path], table: str = "coder", generation: int = 1) -> None:
         self._table = table
-        self._answers: list[RecordedAnswer] = []
+        folders = list(map(Path, folders))
+        known = generations(folders)
+        if generation not in known:
+            raise ChatError(
+                f"[program] generation = {generation}: no such generation of answers is recorded",
+                f"Choose one of {', '.join(map(str, known))}, or have programs written: {_ENDPOINT.format(table=table)}",
+            )
+        self._answers = list(_answers_of(folders, generation))
+        if generation > 1:
+            self._answers += [answer for answer in _answers_of(folders, 1) if answer.is_fallback]
+        self._answers += _answers_of([FALLBACK_FOLDER], 1)
         digest = hashlib.sha256()
-        for folder in (*map(Path, folders), FALLBACK_FOLDER):
-            if not folder.is_dir():
-                raise ChatError(f"folder of recorded answers {folder} does not exist", "Reinstall the package of the domain")
-            for path in sorted(folder.rglob("*.md")):
-                answer = read_answer(path)
-                digest.update(repr((answer.name, answer.subject, answer.model, answer.text)).encode())
-                self._answers.append(answer)
+        for answer in self._answers:
+            digest.update(repr((answer.name, answer.subject, answer.model, answer.text)).encode())
         # The contents are part of the id, so that a stored call is not served after an answer was rewritten.
         self.id = f"recorded-{digest.hexdigest()[:12]}"
 
@@ -100,6 +111,22 @@ class RecordedChat:
         text = _fill(answer, request) if answer.is_fallback else answer.text
         source = "recorded-fallback" if answer.is_fallback else "recorded"
         return ChatReply(text=text, model=answer.model, source=source)
+
+
+def generations(folders: Iterable[str | Path]) -> tuple[int, ...]:
+    """The generations that any of the folders holds, the first one among them always."""
+    found = (_GENERATION.fullmatch(path.name) for folder in folders for path in Path(folder).glob("generation-*/"))
+    return (1, *sorted({int(match[1]) for match in found if match}))
+
+
+def _answers_of(folders: Iterable[Path], generation: int) -> Iterator[RecordedAnswer]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise ChatError(f"folder of recorded answers {folder} does not exist", "Reinstall the package of the domain")
+        for path in sorted(folder.rglob("*.md")):
+            inside = [int(match[1]) for part in path.relative_to(folder).parts[:-1] if (match := _GENERATION.fullmatch(part))]
+            if (inside or [1]) == [generation]:
+                yield read_answer(path)
 
 
 def read_answer(path: Path) -> RecordedAnswer:

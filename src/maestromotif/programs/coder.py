@@ -37,6 +37,8 @@ Trial = Callable[[str], TrialReport]
 
 # Added to a request's seed for each further candidate, so that no round of one asks with the seed of another.
 _CANDIDATE = 7919
+# The same for each further generation.
+_GENERATION = 1_000_003
 _LONGEST_ANSWER = 4 * 2**16  # characters; a program may have a quarter
 _EXCERPT = 2_000  # of an answer that is too long, or of a refusal
 _RECORDED = "recorded answers hold none"
@@ -122,7 +124,7 @@ class Coder:
 
     def _round(self, inquiry: _Inquiry, answers: int) -> None:
         """Ask ``answers`` times at once, and try what is new; nothing new ends the rounds."""
-        seeds = _seeds(self.seed + inquiry.rounds, answers)
+        seeds = _seeds(self.seed + inquiry.rounds, answers, self.config)
         asked = inquiry.messages[-1]
         answers_by_seed = dict(map_concurrently(lambda seed: self._answer(inquiry, seed), seeds, answers))
         failures = [reply for reply in answers_by_seed.values() if isinstance(reply, ChatError)]
@@ -308,11 +310,11 @@ def opening(question: Question, domain: Domain, config: ProgramConfig) -> list[M
 def first_requests(question: Question, variables: Mapping[str, str], domain: Domain, config: ProgramConfig, seed: int) -> list[ChatRequest]:
     """What is asked in the first round, once for each candidate."""
     messages = opening(question, domain, config)
-    return [request(question, messages, config, own, variables) for own in _seeds(seed, config.candidates)]
+    return [request(question, messages, config, own, variables) for own in _seeds(seed, config.candidates, config)]
 
 
-def _seeds(first: int, answers: int) -> list[int]:
-    return [first + _CANDIDATE * number for number in range(answers)]
+def _seeds(first: int, answers: int, config: ProgramConfig) -> list[int]:
+    return [first + _GENERATION * (config.generation - 1) + _CANDIDATE * number for number in range(answers)]
 
 
 def request(question: Question, messages: Sequence[Message], config: ProgramConfig, seed: int, variables: Mapping[str, str]) -> ChatRequest:

@@ -14,6 +14,12 @@ class ProgramConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    generation: int = Field(
+        1,
+        ge=1,
+        description="Which of several sets of programs that are written independently is asked for; recorded answers hold a few.",
+        exclude_if=lambda value: value == 1,
+    )
     rounds: int = Field(3, ge=1, le=10, description="How often the coder may answer, the first time included; the best program is kept.")
     candidates: int = Field(
         1, ge=1, le=32, description="Answers to the first question about each program, asked at the same time; the best one goes on."

@@ -23,6 +23,7 @@ from maestromotif.stages.stage import OPEN, Stage, Work
 if TYPE_CHECKING:
     from maestromotif.agents import Setting
     from maestromotif.programs.attempt import Attempt
+    from maestromotif.programs.config import ProgramConfig
     from maestromotif.programs.requests import Question
     from maestromotif.programs.review import Decision, Review
 
@@ -30,6 +31,7 @@ __all__ = [
     "ancestors",
     "evaluation_setting",
     "evaluation_stages",
+    "generation_stage",
     "named_task",
     "repair_stages",
     "report_stage",
@@ -114,18 +116,18 @@ def _generations(project: Project) -> Path:
     return project.calls / GENERATIONS_FILE
 
 
-def _task(task_id: str, text: str, work: Work) -> Mapping[str, Any]:
+def _task(task_id: str, text: str, generation: int | None, work: Work) -> Mapping[str, Any]:
     from maestromotif.programs import write_task_program
 
     project = work.project
-    coder = project.coder()
+    coder = project.coder(generation)
     result = write_task_program(
         project.domain,
         project.skills,
         text,
         task_id,
         coder,
-        project.config.program,
+        _program_config(project, generation),
         work.out,
         project.seed,
         work.progress,
@@ -248,11 +250,29 @@ def task_stage(project: Project, task_id: str, text: str) -> Stage:
         f"task:{task_id}",
         "has a policy over skills written for the task and tried",
         ("program",),
-        partial(_task_inputs, text),
-        partial(_task, task_id, text),
+        partial(_task_inputs, text, None),
+        partial(_task, task_id, text, None),
         recheck=_recheck,
         apart=False,
         replayable=True,
+    )
+
+
+def generation_stage(project: Project, task_id: str, generation: int) -> Stage:
+    """A further program for one of the domain's tasks, written independently of the project's own and kept beside it.
+
+    Args:
+        generation: see ``ProgramConfig``; the project's own is the stage ``task_stage``.
+    """
+    text = project.domain.tasks[task_id].description
+    stage = task_stage(project, task_id, text)
+    if generation == project.config.program.generation:
+        return stage
+    return replace(
+        stage,
+        id=f"generation:{generation}/{task_id}",
+        inputs=partial(_task_inputs, text, generation),
+        work=partial(_task, task_id, text, generation),
     )
 
 
@@ -383,8 +403,8 @@ def _reward_inputs(project: Project) -> Mapping[str, Any]:
 def _program_inputs(project: Project) -> Mapping[str, Any]:
     return {
         "program": settings(project.config.program, _PROGRAM_HOW),
-        "coder": model_inputs(project, project.config.coder, "programs/"),
-        "training policy": model_inputs(project, project.config.coder, "training-policy"),
+        "coder": model_inputs(project, project.config.coder, "programs/", project.config.program.generation),
+        "training policy": model_inputs(project, project.config.coder, "training-policy", project.config.program.generation),
         "skills": skill_inputs(project, "description", "max_steps"),
     }
 
@@ -393,10 +413,17 @@ def _program_goal(project: Project) -> Mapping[str, int]:
     return {"candidates": project.config.program.candidates}
 
 
-def _task_inputs(text: str, project: Project) -> Mapping[str, Any]:
+def _program_config(project: Project, generation: int | None) -> ProgramConfig:
+    """[program], with another generation unless that is None."""
+    config = project.config.program
+    return config if generation is None else config.model_copy(update={"generation": generation})
+
+
+def _task_inputs(text: str, generation: int | None, project: Project) -> Mapping[str, Any]:
+    config = _program_config(project, generation)
     return {
-        "program": settings(project.config.program, _PROGRAM_HOW),
-        "coder": model_inputs(project, project.config.coder, "task/"),
+        "program": settings(config, _PROGRAM_HOW),
+        "coder": model_inputs(project, project.config.coder, "task/", config.generation),
         "task": {"text": text},
         "skills": skill_inputs(project, "description", "max_steps"),
     }

@@ -31,18 +31,16 @@ def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
     return {skill.id: {"place": place, **{name: getattr(skill, name) for name in names}} for place, skill in enumerate(project.skills)}
 
 
-def model_inputs(project: Project, config: ChatConfig, purpose: str) -> dict[str, Any]:
-    """Which model answers; for recorded answers, a digest of those whose name contains ``/purpose``."""
+def model_inputs(project: Project, config: ChatConfig, purpose: str, generation: int = 1) -> dict[str, Any]:
+    """Which model answers; for recorded answers, a digest of those of a generation whose name contains ``/purpose``."""
     if config.kind != "recorded":
         return settings(config, _HOW_CALLED)
-    return {"kind": config.kind, "answers": _answers_digest(project, purpose)}
+    return {"kind": config.kind, "answers": _answers_digest(project, purpose, generation)}
 
 
-def _answers_digest(project: Project, purpose: str) -> str:
+def _answers_digest(project: Project, purpose: str, generation: int) -> str:
     found = hashlib.sha256()
-    for answer in RecordedChat(project.domain.recorded_answers).answers:
+    for answer in RecordedChat(project.domain.recorded_answers, generation=generation).answers:
         if f"/{purpose}" in answer.name or "*" in answer.name:
             found.update(repr((answer.name, answer.subject, answer.text)).encode())
     return found.hexdigest()[:16]
-
-
