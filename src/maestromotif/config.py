@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined
 
 from maestromotif.agents.config import EvaluateConfig
+from maestromotif.agents.llm_policy import LLMPolicyConfig
 from maestromotif.domains import Domain
 from maestromotif.errors import ConfigError
 from maestromotif.feedback.config import AnnotateConfig, CollectConfig
@@ -72,6 +73,7 @@ class ProjectConfig(BaseModel):
     program: ProgramConfig = ProgramConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    llm_policy: LLMPolicyConfig = LLMPolicyConfig()
     report: ReportConfig = ReportConfig()
 
 
@@ -87,6 +89,7 @@ _INTRO: Mapping[str, str] = {
     "program": "Phases 2 and 3: initiation and termination of the skills, and the training policy over skills.",
     "train": "Phase 4: one network for all skills, trained with PPO on the rewards alone.",
     "evaluate": "Tasks in English, without any more training.",
+    "llm_policy": "Baselines of `bench`: the model of [chat] plays, or picks skills.",
     "report": "The HTML page.",
 }
 
@@ -130,7 +133,7 @@ def parse_config(text: str, where: str = CONFIG_FILE, overrides: Sequence[str] =
 
 
 def _override(document: dict[str, Any], override: str) -> None:
-    match = re.fullmatch(r"\s*([a-z]+)\.([a-z][a-z0-9_]*)\s*=(.*)", override, re.DOTALL)
+    match = re.fullmatch(r"\s*([a-z_]+)\.([a-z][a-z0-9_]*)\s*=(.*)", override, re.DOTALL)
     if match is None:
         raise ConfigError(f"--set {override}: not of the form section.key=value", "For example: --set train.steps=2000000")
     section, key, value = match[1], match[2], match[3].strip()

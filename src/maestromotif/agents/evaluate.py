@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from maestromotif.agents.cells import Cell, digest, domain_identity, play_cell
 from maestromotif.agents.config import POLICIES, EvaluateConfig
+from maestromotif.agents.llm_policy import SKILLS
 from maestromotif.agents.records import write_json
 from maestromotif.agents.summary import compare_skills, compare_task, sum_faults, summarise_calls, summarise_task
 from maestromotif.domains.contract import Domain
@@ -28,7 +29,7 @@ FORMAT = 1
 CLAIM = "the program's own claim"
 """What a free task's success is: there is nothing else to judge it by."""
 _PROGRAMS = ("skills.py", "training_policy.py")
-_WEIGHTS = {"trained": "policy.safetensors", "untrained": "untrained.safetensors"}
+_WEIGHTS = {"trained": "policy.safetensors", "untrained": "untrained.safetensors", SKILLS: "policy.safetensors"}
 
 
 def _quiet(_fraction: float, _text: str) -> None:
