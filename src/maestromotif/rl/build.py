@@ -14,7 +14,9 @@ from maestromotif.domains.contract import Domain, DomainEnv
 from maestromotif.errors import DomainError
 from maestromotif.rl.arrays import StepArrays
 from maestromotif.rl.episodes import Endless, EpisodeResult, Listed, Plan, Recorder, ScheduleFactory, ScheduleSources
-from maestromotif.rl.games import Rewards, SkillGames
+from maestromotif.rl.games import SkillGames
+from maestromotif.rl.pay import Rewards, Watching
+from maestromotif.rl.task_reward import TASK_REWARD_FILE, load_task_reward
 from maestromotif.skills import Skill, SkillSet
 
 __all__ = [
@@ -150,7 +152,7 @@ def build_part(
     skills = SkillSet(spec.skills)
     games = [spec.first_game + game for game in games]
     factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
-    rewards = cast(Rewards, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
+    rewards = cast(Rewards | Watching, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
     plan: Plan
     recorder = None
     if spec.play is None:
@@ -163,8 +165,10 @@ def build_part(
     return SkillGames(env, plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
 
 
-def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards:
-    """The reward table that a project's reward stage made."""
+def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards | Watching:
+    """The reward table that a project's reward stage made; or a task's own reward, where a baseline wants that."""
+    if (folder / TASK_REWARD_FILE).exists():
+        return load_task_reward(folder, domain, skills)
     from maestromotif.rewards import RewardTable
 
     return RewardTable.load(folder, domain, skills)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.contract import ACTION_MASK, CallMeasure, DomainEnv, Facts
 from maestromotif.rl.arrays import StepArrays, Where
 from maestromotif.rl.episodes import Episode, Plan, Recorder, Schedule
-from maestromotif.rl.pay import Payments, Rewards
+from maestromotif.rl.pay import Rewards, Watching, payments
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
@@ -51,7 +51,7 @@ class SkillGames:
         arrays: StepArrays,
         games: Sequence[int],
         episode_steps: int,
-        rewards: Rewards | None = None,
+        rewards: Rewards | Watching | None = None,
         measures: Mapping[str, CallMeasure] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -60,7 +60,7 @@ class SkillGames:
         count = env.num_games
         self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
         self._episode_steps, self._recorder = episode_steps, recorder
-        self._pay = Payments(rewards, env) if rewards is not None else None
+        self._pay = payments(rewards, env) if rewards is not None else None
         self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from maestromotif.domains.contract import DomainEnv
 from maestromotif.rewards.discount import CountDiscount
 from maestromotif.types import RewardInput
 
-__all__ = ["Discount", "Payments", "Rewards"]
+__all__ = ["Discount", "Paying", "Payments", "Rewards", "Watching", "payments"]
 
 # Keys that pay a skill nothing, about 10 MB; then they are looked up anew.
 _MOST_KEYS = 100_000
@@ -31,6 +31,26 @@ class Rewards(Protocol):
     def reward(self, skill: int, key: int, make_input: Callable[[], RewardInput]) -> float: ...
 
     def discount(self) -> Discount: ...
+
+
+class Paying(Protocol):
+    """What ``SkillGames`` asks for rewards: ``begin`` with every episode, ``step`` once after every step."""
+
+    def begin(self, game: int) -> None: ...
+
+    def step(self, skills: Sequence[int], games: Callable[[int], bool]) -> Iterator[tuple[int, float]]: ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """Rewards that do not follow from a step's reward key, and so watch the games: ``rl.task_reward.TaskReward``."""
+
+    def payments(self, env: DomainEnv) -> Paying: ...
+
+
+def payments(rewards: Rewards | Watching, env: DomainEnv) -> Paying:
+    """What these rewards pay in these games."""
+    return rewards.payments(env) if isinstance(rewards, Watching) else Payments(rewards, env)
 
 
 class Payments:
