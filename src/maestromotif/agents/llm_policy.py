@@ -37,7 +37,7 @@ class LLMPolicyConfig(BaseModel):
 
 
 def needs_endpoint(project: Project) -> str | None:
-    """What a project lacks for a language model to play; None: nothing. Recorded answers cannot play, since nobody knows what will happen."""
+    """What a project lacks for a language model to play; None: nothing. No answers are recorded for games that nobody has played."""
     if project.config.chat.kind == "openai":
         return None
     return 'needs an endpoint: set kind = "openai" with base_url and model under [chat] in maestro.toml'

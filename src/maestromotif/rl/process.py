@@ -50,7 +50,7 @@ class Lost(Exception):
 
 
 class WorkerProcess:
-    """A fresh interpreter that runs ``maestromotif.rl.worker``, with next to nothing of this process's environment.
+    """A fresh interpreter that runs ``maestromotif.rl.worker``, or a module like it, with next to nothing of this process's environment.
 
     Args:
         arguments: descriptors and sizes that it gets on its command line after that of its line.
@@ -60,6 +60,7 @@ class WorkerProcess:
         progress: something that differs from one call to the next while it makes progress, and from its first value as soon as there
             is any.
         programs: file names of the generated programs that may run there.
+        module: what it runs.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class WorkerProcess:
         patience: float,
         progress: Callable[[], object],
         programs: Collection[str] = (),
+        module: str = "maestromotif.rl.worker",
     ) -> None:
         self._patience, self._progress, self._answered = patience, progress, False
         self._idle, self._programs = progress(), frozenset(programs)
@@ -79,7 +81,7 @@ class WorkerProcess:
         self._socket, far = socket.socketpair()
         with far:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "maestromotif.rl.worker", str(far.fileno()), *map(str, arguments)],
+                [sys.executable, "-P", "-m", module, str(far.fileno()), *map(str, arguments)],
                 env={**_environment(), "TMPDIR": self._folder.name},
                 pass_fds=(far.fileno(), *shared),
                 stdin=subprocess.DEVNULL,

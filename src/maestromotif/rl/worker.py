@@ -1,4 +1,7 @@
-"""What a worker process runs: games, and nothing else. Started by ``maestromotif.rl.process``; not for people."""
+"""What a worker process runs: games, and nothing else. Started by ``maestromotif.rl.process``; not for people.
+
+Other processes that play games beside programs begin, speak and are confined in the same way.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,13 +34,31 @@ from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.rl.games import SkillGames
 from maestromotif.rl.resume import Played
 
-__all__ = ["RareGarbage", "main"]
+__all__ = ["RareGarbage", "Server", "confine_player", "exactly", "main", "serve_line", "tell", "warm_up"]
 
 _MORE_MEMORY = 4 * 2**30  # bytes that a worker may use beyond what its games and its network need
 
 
+class Server(Protocol):
+    """Obeys the orders that come on a line."""
+
+    def serve(self) -> None:
+        """Until the other end of the line is closed."""
+        ...
+
+
 def main(arguments: list[str]) -> None:
-    """Serve until the other end of the line is closed, which also happens when the trainer is killed."""
+    """Play games for a trainer."""
+    serve_line(arguments, _Worker)
+
+
+def serve_line(arguments: list[str], make: Callable[[socket.socket, SharedBuffer, Mapping[str, Any]], Server]) -> None:
+    """Serve until the other end of the line is closed, which also happens when the trainer is killed.
+
+    Args:
+        arguments: descriptors of the line and of shared memory, and the size of that.
+        make: gets the line, the memory and the task, which is what comes first on the line.
+    """
     # A crash, or the signal that the trainer sends to a worker which hangs, leaves the place in the program behind; so does the
     # question where it is.
     faulthandler.enable()
@@ -47,12 +68,12 @@ def main(arguments: list[str]) -> None:
         try:
             task = _read_task(line)
             if task is not None:
-                _Worker(line, SharedBuffer(size, memory_fd), task).serve()
+                make(line, SharedBuffer(size, memory_fd), task).serve()
         except (BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:
             # Whatever went wrong is told to the trainer, which knows what to do about it.
-            _tell(line, b"e", _describe(error))
+            tell(line, b"e", _describe(error))
 
 
 class RareGarbage:
@@ -99,32 +120,29 @@ class _Worker:
         self._groups: dict[int, SkillGames] = {}
         self._collector: Collector | None = None
         self._driver: EpisodeDriver | None = None
-        _warm_up(self._domain)
+        warm_up(self._domain)
         self._envs = [self._domain.make_env(len(range(*mine["games"]))) for mine in task["mine"]]
         self._actor: Actor | None = None
         self._views: ActingArrays | None = None
         if "acting" in task:
             self._actor, self._views = self._make_actor()
         # From here on there may be generated code in this process.
-        read, write = self._domain.folders
-        rewards = [Path(self._spec.rewards)] if self._spec.rewards else []
-        _compile_for_itself()
-        confine_or_refuse([Path(tempfile.gettempdir()), *write], [*read, *rewards], address_space() + _MORE_MEMORY)
+        confine_player(self._domain, [Path(self._spec.rewards)] if self._spec.rewards else [])
         # An order is one step of some games, or a whole rollout of them where the network acts here; in an evaluation it may be either.
         self._every = 64 if self._spec.play else 8 if "acting" in task else 500
 
     def serve(self) -> None:
         garbage: RareGarbage | None = None
         try:
-            while header := _exactly(self._line, 6):
+            while header := exactly(self._line, 6):
                 kind, group = chr(header[0]), header[1] - ord("0")
-                data = _exactly(self._line, int.from_bytes(header[2:], "little")) or b""
+                data = exactly(self._line, int.from_bytes(header[2:], "little")) or b""
                 if kind == "f":
-                    _tell(self._line, b"f", sum((games.faults() for games in self._groups.values()), Counter()))
+                    tell(self._line, b"f", sum((games.faults() for games in self._groups.values()), Counter()))
                     continue
                 self._obey(kind, group, data)
                 if self._results:
-                    _tell(self._line, b"!", [result.to_json() for result in self._results])
+                    tell(self._line, b"!", [result.to_json() for result in self._results])
                     self._results.clear()
                 else:
                     self._line.sendall(b".")
@@ -206,6 +224,17 @@ class _Worker:
         return EpisodeDriver(part.step, self._arrays.part(mine["part"], slice(*mine["games"])), self._spec.seed, skills, mind)
 
 
+def confine_player(domain: Domain, read: Sequence[Path] = ()) -> None:
+    """Take from this process all that games and their programs have no business with; see ``programs.confine``.
+
+    Args:
+        read: what may be read besides.
+    """
+    folders, write = domain.folders
+    _compile_for_itself()
+    confine_or_refuse([Path(tempfile.gettempdir()), *write], [*folders, *read], address_space() + _MORE_MEMORY)
+
+
 def _compile_for_itself() -> None:
     """What numba compiles from now on it cannot keep in files, which it takes for an error."""
     caching: Any = sys.modules.get("numba.core.caching")
@@ -220,7 +249,7 @@ def _compile_for_itself() -> None:
     caching.Cache.save_overload = attempt
 
 
-def _warm_up(domain: Domain) -> None:
+def warm_up(domain: Domain) -> None:
     """Play one step, so that what is imported and compiled late is, while files may still be read and compiled code kept."""
     env = domain.make_env(1)
     try:
@@ -252,12 +281,12 @@ def _read_task(line: socket.socket) -> dict[str, Any] | None:
         if not more:
             return None
         header += more
-    data = _exactly(line, int(header))
+    data = exactly(line, int(header))
     task: dict[str, Any] | None = json.loads(data) if data else None
     return task
 
 
-def _exactly(line: socket.socket, count: int) -> bytes:
+def exactly(line: socket.socket, count: int) -> bytes:
     """So many bytes; none where the line was closed."""
     data = b""
     while len(data) < count:
@@ -268,7 +297,7 @@ def _exactly(line: socket.socket, count: int) -> bytes:
     return data
 
 
-def _tell(line: socket.socket, kind: bytes, message: Any) -> None:
+def tell(line: socket.socket, kind: bytes, message: Any) -> None:
     data = json.dumps(message).encode()
     line.sendall(kind + len(data).to_bytes(4, "little") + data)
 
