@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.domains.screens import TextScreen
 from maestromotif.errors import DomainError
 from maestromotif.types import Caption, RewardInput
 
@@ -208,6 +209,25 @@ class DomainEnv(ABC):
         """Privileged facts for success criteria only. Programs and policies never see them."""
         return {}
 
+    def scores(self) -> NDArray[np.float64] | None:
+        """What the game itself counts as score up to now, float64 ``[B]``, in a unit of which an ordinary episode earns about one; of a
+        game that is over, what was counted before its last step or after it. None: it counts nothing. For a baseline that learns from
+        it, and asks after every step; neither programs nor rewards from language see it."""
+        return None
+
+    def record(self, game: int, folder: Path) -> Callable[[], int] | None:
+        """Have a game write down what it shows during its next episode, in files below this folder. They are whole once the game has been
+        reset again, or closed. Recording changes nothing of the game.
+
+        Returns:
+            Tells which of the frames, as ``Domain.screens`` gives them, shows the present state. None: these games write nothing down.
+        """
+        return None
+
+    def picture(self, game: int) -> NDArray[np.uint8] | None:
+        """The present state as an RGB picture, uint8 ``[H, W, 3]``; None: these games draw none. Drawing changes nothing of the game."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - many environments hold nothing
         """Free what the games hold."""
 
@@ -378,6 +398,14 @@ class Domain(ABC):
         Only for ablations and criteria: it is what rewards from language are compared with, not part of them.
         """
         return None
+
+    def screens(self, folder: Path) -> Iterator[TextScreen]:
+        """The frames of an episode that ``DomainEnv.record`` has written down, in their order; the first one shows the reset.
+
+        Raises:
+            ArtifactError: the files are missing, damaged or cut short.
+        """
+        return iter(())
 
     @abstractmethod
     def make_env(self, num_games: int) -> DomainEnv: ...

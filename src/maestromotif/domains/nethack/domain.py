@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from maestromotif.domains.contract import (
@@ -18,13 +19,14 @@ from maestromotif.domains.contract import (
     Simulator,
     Task,
 )
-from maestromotif.domains.nethack import characters, possible, progress, recording, simulator_rates, tasks
+from maestromotif.domains.nethack import characters, features, possible, progress, recording, simulator_rates, tasks, ttyrec
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION_SETS
 from maestromotif.domains.nethack.simulator import DungeonSimulator
 from maestromotif.domains.nethack.trips import ACTION_SETS
 from maestromotif.domains.nethack.vocabulary import FACTS, SIGNS
+from maestromotif.domains.screens import TextScreen
 from maestromotif.errors import DomainError
 from maestromotif.types import RewardInput
 
@@ -141,6 +143,9 @@ class NetHack(Domain):
 
     def make_env(self, num_games: int) -> DomainEnv:
         options = self.options
+    def screens(self, folder: Path) -> Iterator[TextScreen]:
+        return ttyrec.read_screens(folder / ttyrec.FILE)
+
         return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"], self._action_set)
 
     def simulator(self) -> Simulator:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features, memory, pictures, squares
+from maestromotif.domains.nethack import features, memory, pictures, squares, ttyrec
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, CURSOR, MOVES, NAMES, Game, OptionsFile, names_on_demand
@@ -142,6 +143,12 @@ class NetHackEnv(DomainEnv):
     def step(self, actions_B: NDArray[np.int64]) -> None:
         inputs, games, playing = self._inputs, self.games, self.playing
         inputs.actions[:] = actions_B
+    def record(self, game: int, folder: Path) -> Callable[[], int]:
+        """See ``DomainEnv.record``; the file is nle's own recording, which its tools play too."""
+        counter = self.games[game].record(folder / ttyrec.FILE)
+        self._presses[game] = self.games[game].press
+        return lambda: counter.keys
+
         if self._travels:
             self._begin_trips(actions_B)
         inputs.kills[:] = 0

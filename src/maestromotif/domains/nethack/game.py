@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["BUFFERS", "CURSOR", "MOVES", "NAMES", "Game", "OptionsFile", "names_on_demand"]
+__all__ = ["BUFFERS", "CURSOR", "MOVES", "NAMES", "Game", "KeyCounter", "OptionsFile", "names_on_demand"]
 
 BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses")
 NAMES = "inv_strs"  # to be added where ``names_on_demand`` is False: nle copies all names after each key, a fifth of a key's time
@@ -80,6 +81,30 @@ class OptionsFile:
         self._folder.cleanup()
 
 
+class KeyCounter:
+    """Stands for nle's low-level game while that is recorded.
+
+    Attributes:
+        keys: pressed since the episode began.
+    """
+
+    def __init__(self, low: Any) -> None:
+        self._low, self._step = low, low.step
+        self.keys = 0
+
+    def step(self, key: int) -> None:
+        self.keys += 1
+        self._step(key)
+
+    def begin(self, ttyrec: str) -> None:
+        """Reset, and write the terminal into this file from now on."""
+        self.keys = 0
+        self._low.reset(ttyrec)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._low, name)
+
+
 class Game:
     """A game whose observation buffers are rows of the caller's arrays.
 
@@ -104,7 +129,7 @@ class Game:
             options=[options.option],
             fix_moon_phase=True,
         )
-        self._low = self._nle._pynethack
+        self._low: Any = self._nle._pynethack
         self._low.set_buffers(**buffers)
         self.press: Callable[[int], None] = self._low.step
         self.over: Callable[[], bool] = self._low.done
@@ -119,12 +144,29 @@ class Game:
         self.waits = False
         self.meals = 0
         self._may_leave = False
+        self._recording = ""
+
+    def record(self, path: Path) -> KeyCounter:
+        """Have the game write its terminal, and the keys that it gets, into this file during its next episode.
+
+        ``press`` is another function from now on. Returns what counts the keys of the episode.
+        """
+        self._low = counter = KeyCounter(self._nle._pynethack)
+        self.press = counter.step
+        path.unlink(missing_ok=True)  # the game appends
+        self._recording = str(path.absolute())
+        return counter
 
     def reset(self, seed: int) -> bytes:
         """Begin a game; returns its first messages. The same seed and actions give the same game on any day."""
         core, display = (int(word) for word in np.random.SeedSequence(seed).generate_state(2, np.uint32))
         self._low.set_initial_seeds(core, display, False, None)
-        self._low.reset()
+        if isinstance(self._low, KeyCounter):
+            # A file is whole when the next one is begun. A recording holds one episode; what follows is not kept.
+            self._low.begin(self._recording or os.devnull)
+            self._recording = ""
+        else:
+            self._low.reset()
         share_code(self._nle)
         self._library = self._minetown = None
         self.done = self.asks_direction = self.waits = self._may_leave = False
