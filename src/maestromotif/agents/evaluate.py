@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from maestromotif.agents.cells import Cell, digest, domain_identity, play_cell
 from maestromotif.agents.config import POLICIES, EvaluateConfig
+from maestromotif.agents.explorer import EXPLORER, play_explorer
 from maestromotif.agents.llm_policy import SKILLS
 from maestromotif.agents.records import write_json
 from maestromotif.agents.summary import compare_skills, compare_task, sum_faults, summarise_calls, summarise_task
@@ -76,7 +77,7 @@ class Setting:
 
     def weights(self, policy: str) -> Path | None:
         """The file with the weights of a driving policy; None: it has none."""
-        return None if policy == "random" else self.training / _WEIGHTS[policy]
+        return self.training / _WEIGHTS[policy] if policy in _WEIGHTS else None
 
     def cell_identity(self, policy: str, source: str, episodes: int, max_steps: int) -> dict[str, Any]:
         """What decides the result of one cell. Speed (games, processes) is not part of it."""
@@ -112,15 +113,19 @@ class Setting:
         self, policy: str, source: str | ScheduleSources, episodes: int, max_steps: int, place: str, **options: Any
     ) -> Sequence[EpisodeResult]:
         """Full episodes of a policy over skills; ``place`` keeps the seeds of different evaluations apart."""
+        sources = ScheduleSources(source, self.skill_program) if isinstance(source, str) else source
+        seed = episode_seed(self.config.seed, *place.encode())
+        if policy == EXPLORER:
+            return play_explorer(self.domain, self.skills, sources, episodes=episodes, max_steps=max_steps, seed=seed, **options)
         return self._player(
             self.domain,
             self.skills,
             self.driver(policy),
-            ScheduleSources(source, self.skill_program) if isinstance(source, str) else source,
+            sources,
             num_games=min(self.config.games, episodes),
             episodes=episodes,
             max_steps=max_steps,
-            seed=episode_seed(self.config.seed, *place.encode()),
+            seed=seed,
             workers=self.config.workers,
             rewards_dir=self.rewards,
             **options,
