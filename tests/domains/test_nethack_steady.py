@@ -17,6 +17,7 @@ import pytest
 
 pytest.importorskip("nle")
 
+from maestromotif.domains.nethack import features
 from maestromotif.domains.nethack.env import NetHackEnv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ PLAYS = """
 import hashlib, os, sys
 import numpy as np
 from nle import nethack
+from maestromotif.domains.nethack import features
 from maestromotif.domains.nethack.env import NetHackEnv
 
 steps, fixed, zone = int(sys.argv[1]), sys.argv[2] == "fixed", sys.argv[3]
@@ -177,7 +179,7 @@ def test_an_open_travel_prompt_is_noticed() -> None:
 
 def test_a_map_to_be_looked_around_is_left() -> None:
     """What shows distant things has the player move a cursor over the map, which no flag of the game tells."""
-    env = NetHackEnv(1, mask=False)
+    env = NetHackEnv(1, mask=features.MASK_NONE)
     env.reset([0], [3])
     turn = env.facts(0).turn
     env._presses[0] = lambda key: env.games[0].press(ord("_"))  # asks in the same words, and without dice

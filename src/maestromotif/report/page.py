@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from maestromotif import __version__
 from maestromotif.agents.config import POLICIES
 from maestromotif.files import write_atomically
+from maestromotif.report.benched import gather_benches
+from maestromotif.report.cards import gather_cards, project_name, reproducing_commands
 from maestromotif.report.config import ReportConfig
 from maestromotif.report.expected import gather_expected
+from maestromotif.report.flows import gather_flow
+from maestromotif.report.health import gather_health
 from maestromotif.report.insight import read_matrix
-from maestromotif.report.palette import css_variables, skill_slots
+from maestromotif.report.overview import asked_skills, asked_tasks
+from maestromotif.report.palette import skill_slots
 from maestromotif.report.programs import gather_failures, gather_programs
+from maestromotif.report.render import count, environment, percent, plural, render_whole
 from maestromotif.report.results import CAUSES, Results, SkillRow, gather_results
 from maestromotif.report.rewards import gather_rewards
 from maestromotif.report.signs import find_signs
-from maestromotif.report.sources import Notes, ReportSources, read_json_file, read_json_lines, tolerate
+from maestromotif.report.sources import Notes, ReportSources, read_json_lines, tolerate
+from maestromotif.report.state import gather_state, metrics_path
+from maestromotif.report.timelines import gather_timelines
 from maestromotif.report.training import learning_curves
 
 __all__ = ["PAGE_FILE", "render_page", "write_report"]
@@ -35,9 +37,11 @@ PAGE_FILE = "index.html"
 _SECTIONS = (
     ("results", "Results"),
     ("rewards", "Rewards"),
-    ("programs", "Programs"),
     ("training", "Training"),
     ("flow", "Skills at work"),
+    ("failed", "Failed episodes"),
+    ("programs", "Programs"),
+    ("cards", "Cards"),
     ("reproduce", "Reproduce"),
 )
 _SIGNIFICANT = 0.01
@@ -56,124 +60,93 @@ def write_report(sources: ReportSources, config: ReportConfig, out: Path) -> Pat
 def render_page(sources: ReportSources, config: ReportConfig) -> str:
     """The page as text."""
     notes = Notes()
+    parts = _gather(sources, config, notes)
+    made = environment()
+    bodies = {id: _body(made, id, label, parts, notes) for id, label in (("asked", "What was asked"), *_SECTIONS)}
+    return render_whole(
+        made,
+        "page.html.j2",
+        title=config.title or sources.title,
+        over=sources.domain.title,
+        facts=tolerate(notes, "metrics.jsonl", lambda: _facts(sources, parts["metrics"], parts["tasks_asked"])) or [],
+        headline=tolerate(notes, "skills.json", lambda: _headline(parts["results"])) or "",
+        sections=_SECTIONS,
+        asked=bodies.pop("asked"),
+        bodies=bodies,
+        signs=parts["signs"],
+        state=parts["state"],
+        notes=notes.entries,
+    )
+
+
+def _gather(sources: ReportSources, config: ReportConfig, notes: Notes) -> dict[str, Any]:
+    """What the sections' templates show."""
     slots = skill_slots(sources.skills.ids)
     rewards = gather_rewards(sources, slots, config.captions, notes)
     programs = gather_programs(sources, config.max_transcript_chars if config.transcripts else 0, notes)
-    metrics = read_json_lines(sources.training / "metrics.jsonl", notes)
-    charts = tolerate(notes, "metrics.jsonl", lambda: learning_curves(metrics, sources.skills, slots)) or []
+    metrics = read_json_lines(metrics_path(sources), notes)
     results = gather_results(sources, notes)
-    signs = tolerate(notes, "warnings", lambda: find_signs(rewards, programs, metrics, results)) or []
-    environment = _environment()
-    light, dark = css_variables()
-    project = shlex.quote(_short(sources.root))
-    parts = {
+    benches = gather_benches(sources, notes)
+    return {
         "skills": list(sources.skills),
         "slots": slots,
         "policies": POLICIES,
         "causes": CAUSES,
-        "tasks_asked": list({row.task: (row.task, row.description) for row in results.tasks}.values()),
+        "skills_asked": tolerate(notes, "skills.json", lambda: asked_skills(sources, slots, results)) or [],
+        "tasks_asked": tolerate(notes, "results of tasks", lambda: asked_tasks(sources, results, benches)) or [],
         "results": results,
+        "benches": benches,
         "expected": gather_expected(sources, results, notes),
         "steps_trained": tolerate(notes, "skills.json", lambda: _steps_trained(results)) or 0,
         "rewards": rewards,
+        "health": tolerate(notes, "answers of annotators", lambda: gather_health(sources, rewards, notes)),
         "comparison": tolerate(notes, "agreement of annotators", lambda: read_matrix(sources.root / "artifacts")),
         "programs": programs,
         "failures": tolerate(notes, "generations.jsonl", lambda: gather_failures(sources)),
-        "charts": charts,
-        "cards": list(_cards(sources, notes)),
-        "project": project,
-        "commands": _commands(sources, results),
+        "metrics": metrics,
+        "charts": tolerate(notes, "metrics.jsonl", lambda: learning_curves(metrics, sources.skills, slots)) or [],
+        "flow_chart": gather_flow(sources, slots, notes),
+        "timelines": gather_timelines(sources, notes),
+        "signs": tolerate(notes, "warnings", lambda: find_signs(rewards, programs, metrics, results)) or [],
+        "state": gather_state(sources),
+        "cards": tolerate(notes, "cards", lambda: gather_cards(sources, notes)) or [],
+        "project": project_name(sources),
+        "commands": reproducing_commands(sources, results, benched=bool(benches)),
     }
-    bodies = {id: _body(environment, id, label, parts, notes) for id, label in (("asked", "What was asked"), *_SECTIONS)}
-    return environment.get_template("page.html.j2").render(
-        title=config.title or sources.title,
-        domain_title=sources.domain.title,
-        facts=tolerate(notes, "metrics.jsonl", lambda: _facts(sources, metrics, results)) or [],
-        headline=tolerate(notes, "skills.json", lambda: _headline(results)) or "",
-        sections=_SECTIONS,
-        style=environment.get_template("style.css").render(light=light, dark=dark),
-        asked=bodies.pop("asked"),
-        bodies=bodies,
-        signs=signs,
-        notes=notes.entries,
-        version=__version__,
-    )
 
 
-def _body(environment: Environment, section: str, label: str, parts: Mapping[str, Any], notes: Notes) -> Markup:
+def _body(made: Environment, section: str, label: str, parts: Mapping[str, Any], notes: Notes) -> Markup:
     """One section; where its material has another shape than its template needs, a sentence in its place."""
 
     def render() -> Markup:
-        return Markup(environment.get_template(f"{section}.html.j2").render(parts))  # noqa: S704 - the template escapes
+        return Markup(made.get_template(f"{section}.html.j2").render(parts))  # noqa: S704 - the template escapes
 
     body = tolerate(notes, f"section {label!r}", render)
     if body is not None:
         return body
-    return Markup(environment.get_template("broken.html.j2").render(id=section, label=label, project=parts["project"]))  # noqa: S704
+    return Markup(made.get_template("broken.html.j2").render(id=section, label=label, project=parts["project"]))  # noqa: S704
 
 
 def _steps_trained(results: Results) -> int:
     return sum(int(row.details["trained"]["steps"]) for row in results.skills if "trained" in row.details)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("maestromotif.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(percent=_percent, count=_count, p=_p_value, reward=_reward, sentences=_sentences)
-    return environment
-
-
-def _percent(value: float | None) -> str:
-    """A rate as per cent: one decimal below ten, and never a zero for what is not."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    shown = 100 * value
-    if 0 < shown < 0.05:
-        return "< 0.1\u202f%"
-    if 99.95 <= shown < 100:
-        return "> 99.9\u202f%"
-    digits = 0 if shown in (0, 100) else 1 if shown < 10 or shown > 99 else 0
-    return f"{shown:.{digits}f}\u202f%"
-
-
-def _count(value: float) -> str:
-    return f"{int(value):,}".replace(",", "\u202f")
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
-
-
-def _reward(value: float) -> str:
-    return "0" if value == 0 else f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.0e}"
-
-
-def _short(root: Path) -> str:
-    """The folder as a person in its parent would type it: the page must not tell where it lies on some machine."""
-    return root.resolve().name
-
-
-def _facts(sources: ReportSources, metrics: list[dict[str, Any]], results: Results) -> list[str]:
-    facts = [_plural(len(sources.skills), "skill"), _plural(len(results.tasks), "task")]
+def _facts(sources: ReportSources, metrics: Sequence[Mapping[str, Any]], tasks: Sequence[Any]) -> list[str]:
+    facts = [plural(len(sources.skills), "skill"), plural(len(tasks), "task")]
     if metrics:
         last = metrics[-1]
-        facts.append(f"{_count(last.get('steps', 0))} training steps")
+        facts.append(f"{count(last.get('steps', 0))} training steps")
         elapsed = (last.get("time") or {}).get("elapsed")
         if isinstance(elapsed, int | float):
-            facts.append(f"{elapsed / 60:.0f} minutes of training" if elapsed >= 90 else f"{elapsed:.0f} seconds of training")
+            facts.append(_lasted(elapsed))
     facts.append(datetime.now(UTC).strftime("written %Y-%m-%d %H:%M UTC"))
     return facts
 
 
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _sentences(text: str) -> tuple[str, str]:
-    """The first sentence of a text, and the rest of it."""
-    first, dot, rest = " ".join(text.split()).partition(". ")
-    return (first + dot.rstrip(), rest) if rest else (first, "")
+def _lasted(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds of training"
+    return f"{seconds / 60:.0f} minutes of training" if seconds < 5_400 else f"{seconds / 3600:.1f} hours of training"
 
 
 def _headline(results: Results) -> str:
@@ -189,41 +162,9 @@ def _headline(results: Results) -> str:
     ratio = f", {best.ratio:.1f} times as often" if best.ratio is not None else ""
     return (
         f"{len(better)} of {len(results.skills)} skills succeed more often than under the untrained network (p < {_SIGNIFICANT}). "
-        f"The widest gap: {_percent(trained.rate)} of the calls of {best.skill} succeed, against {_percent(untrained.rate)}{ratio}."
+        f"The widest gap: {percent(trained.rate)} of the calls of {best.skill} succeed, against {percent(untrained.rate)}{ratio}."
     )
 
 
 def _gain(row: SkillRow) -> float:
     return (row.scores["trained"].rate or 0.0) - (row.scores["untrained"].rate or 0.0)
-
-
-def _cards(sources: ReportSources, notes: Notes) -> Iterable[Mapping[str, str]]:
-    folders = [sources.interactions, sources.preferences, sources.rewards, sources.programs, sources.training]
-    folders += [*sorted(sources.tasks.glob("*")), sources.evaluation, *sorted(sources.solved.glob("*"))]
-    for folder in folders:
-        card = read_json_file(folder / "card.json", notes)
-        if card is not None:
-            name = str(card.get("stage") or folder.name)
-            # Digests of every file would bury the rest.
-            shown = {key: value for key, value in card.items() if key != "files"}
-            text = json.dumps(shown, indent=2, ensure_ascii=False).replace(str(sources.root.resolve()) + os.sep, "")
-            yield {"name": name, "when": str(card.get("finished") or card.get("status") or ""), "text": text}
-
-
-def _extras() -> list[str]:
-    try:
-        return metadata.metadata("maestromotif").get_all("Provides-Extra") or []
-    except metadata.PackageNotFoundError:
-        return []
-
-
-def _commands(sources: ReportSources, results: Results) -> list[str]:
-    project = shlex.quote(_short(sources.root))
-    extra = f"[{sources.domain.id}]" if sources.domain.id in _extras() else ""
-    lines = [
-        f"pip install 'maestromotif{extra}=={__version__}'",
-        f"# with this project's maestro.toml and skills.toml in the folder {project}:",
-        f"maestromotif run {project}",
-    ]
-    asked = [row for row in results.tasks if row.free or row.repaired]
-    return lines + [f"maestromotif solve {project} {shlex.quote(row.description)}{' --repair' * row.repaired}" for row in asked]

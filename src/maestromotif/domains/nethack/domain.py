@@ -37,6 +37,7 @@ _OPTIONS: Mapping[str, tuple[type, Any]] = {
     "character": (str, "mon-hum-neu-mal"),
     "caption_window": (int, 1),
     "mask_harmful": (bool, True),
+    "reflexes": (bool, False),
 }
 
 
@@ -45,7 +46,7 @@ class NetHack(Domain):
 
     Options (``[domain]`` in maestro.toml): ``actions`` (``reference`` or, with whole trips, ``travel``), ``character``
     (role-race-alignment-gender), ``caption_window`` (steps back that captions compare statistics with; the paper says 100),
-    ``mask_harmful`` (forbid actions that only harm).
+    ``mask_harmful`` (forbid actions that only harm), ``reflexes`` (in need, forbid all but prayer or food).
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -65,8 +66,9 @@ class NetHack(Domain):
         if problems:
             raise DomainError("maestro.toml [domain]: " + "; ".join(problems), "Options of nethack: " + ", ".join(_OPTIONS))
         options = {name: given.get(name, default) for name, (_, default) in _OPTIONS.items()}
-        if options["actions"] == "reference":
-            del options["actions"]  # what was made before there was a choice stays up to date
+        for name, default in (("actions", "reference"), ("reflexes", False)):
+            if options[name] == default:
+                del options[name]  # what was made before there was a choice stays up to date
         super().__init__(options)
 
     @property
@@ -146,7 +148,8 @@ class NetHack(Domain):
     def screens(self, folder: Path) -> Iterator[TextScreen]:
         return ttyrec.read_screens(folder / ttyrec.FILE)
 
-        return NetHackEnv(num_games, options["character"], options["caption_window"], options["mask_harmful"], self._action_set)
+        mask = features.MASK_ALL if options.get("reflexes") else features.MASK_HARM if options["mask_harmful"] else features.MASK_NONE
+        return NetHackEnv(num_games, options["character"], options["caption_window"], mask, self._action_set)
 
     def simulator(self) -> Simulator:
         return DungeonSimulator(simulator_rates.practised())

@@ -48,7 +48,8 @@ class NetHackEnv(DomainEnv):
         num_games: games in this process.
         character: see ``OptionsFile``.
         window: statistics of a caption compare with this many steps earlier.
-        mask: forbid actions that only harm or do nothing in the present state (see ``features``).
+        mask: ``features.MASK_NONE``, ``MASK_HARM`` (forbid actions that only harm or do nothing in the present state) or ``MASK_ALL``
+            (in need, forbid all but the remedy besides).
         actions: one of ``ACTION_SETS``.
     """
 
@@ -57,7 +58,7 @@ class NetHackEnv(DomainEnv):
         num_games: int,
         character: str = "mon-hum-neu-mal",
         window: int = 1,
-        mask: bool = True,
+        mask: int = features.MASK_HARM,
         actions: str = "reference",
     ) -> None:
         self.num_games = num_games
@@ -251,7 +252,8 @@ class NetHackEnv(DomainEnv):
         if self._mask:
             stalled = (self._stalls[games] == self._raw["blstats"][games][:, None, _WHERE_AND_WHEN]).all(2)
             leads = self._memory.ways[games][:, _TRIP_TARGETS] < features.HERE
-            self._seen[ACTION_MASK][games, len(ACTIONS) :] = leads & ~stalled
+            free = self._seen[ACTION_MASK][games, features.SEARCH_ACTION] > 0  # no need forbids all but its remedy
+            self._seen[ACTION_MASK][games, len(ACTIONS) :] = leads & ~stalled & free[:, None]
 
     def _end(self, game: int) -> None:
         """The last transition of a game: there is no new state, only a message and the way it ended."""

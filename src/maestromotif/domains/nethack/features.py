@@ -19,9 +19,10 @@ from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COL
 from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs, Search
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["DX", "DY", "HERE", "update"]
+__all__ = ["DX", "DY", "HERE", "MASK_ALL", "MASK_HARM", "MASK_NONE", "update"]
 
 HERE = 8
+MASK_NONE, MASK_HARM, MASK_ALL = 0, 1, 2  # what masks forbid: nothing, what only harms, and in need all but the remedy
 
 DY = np.array([-1, 0, 1, 0, -1, 1, 1, -1], np.int64)
 DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
@@ -315,8 +316,8 @@ def _search(
             side = place + SIDES[way]
             if first[side] < DOOR or (way >= 4 and (straight or first[side] == DOOR)):
                 continue
-            if distance == 0 and FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]] & squares.PEACEFUL:
-                continue  # a peaceful creature stands in the way
+            if distance == 0 and FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]] & (squares.PEACEFUL | squares.FORBIDDEN):
+                continue  # a creature that is not to be fought stands in the way
             first[side] = way if way_here == HERE else way_here
             queue[tail] = side | (distance + 1) << 16
             tail += 1
@@ -383,13 +384,13 @@ def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -
 
 
 @_compiled
-def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: bool) -> None:
+def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: int) -> None:
     """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
 
     Args:
         games: which games, int64.
         tokens: number of crop tokens.
-        mask: write the action mask too.
+        mask: ``MASK_NONE``: write no action mask; ``MASK_HARM`` or ``MASK_ALL``.
     """
     seen = np.zeros(4, np.int64)
     for game in games:
@@ -444,7 +445,12 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         letters, classes = inputs.letters[game], inputs.classes[game]
         outputs.renamed[game] = _read_inventory(facts, signs, letters, classes, inputs.started[game], memory.letters[game], age == 0)
         if mask:
-            _write_mask(outputs.mask[game], stats, facts, classes, inputs.prayed[game], inputs.confident[game])
+            allowed = outputs.mask[game]
+            _write_mask(allowed, stats, facts, classes, inputs.prayed[game], inputs.confident[game], ways[T_SPOT] == HERE)
+            if memory.beside[game]:
+                _spare(allowed, glyphs, me_y, me_x)
+            if mask == MASK_ALL and inputs.prompts[game] == 0:
+                _heed_needs(allowed, stats, facts, action)
         memory.age[game] = age + 1
 
 
@@ -571,21 +577,51 @@ def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, started:
 
 
 @_compiled
-def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int, confident: bool) -> None:
+def _in_need(stats: Any) -> bool:
+    """Whether gods would call it major trouble."""
+    return bool(stats[BL_HUNGER] >= WEAK or stats[BL_HP] * 7 < stats[BL_HPMAX] or stats[BL_HP] < 6)
+
+
+@_compiled
+def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int, confident: bool, searching: bool) -> None:
     """Forbid what only harms or does nothing: eating unless hungry with food, praying unless in need and heard, casting without
-    power, quaffing without potions, dropping with nothing new, "more" always, and enhancing unless the game has offered it."""
-    hunger, health = stats[BL_HUNGER], stats[BL_HP]
-    in_need = hunger >= WEAK or health * 7 < stats[BL_HPMAX] or health < 6
+    power, quaffing without potions, dropping with nothing new, "more" always, enhancing unless the game has offered it, and waiting
+    unless nobody is in view and there are wounds to heal without hunger, or hidden things to be found here."""
+    hunger = stats[BL_HUNGER]
+    allowed[:] = 1
+    resting = hunger < HUNGRY and stats[BL_HP] < stats[BL_HPMAX]
+    allowed[WAIT_ACTION] = facts[F_HOSTILES] == 0 and (resting or searching)
     potions = 0
     for item in classes:
         potions += item == POTION
     allowed[EAT_ACTION] = hunger >= HUNGRY and facts[F_FOOD] > 0
-    allowed[PRAY_ACTION] = in_need and stats[BL_TURN] - prayed > PRAYERS_APART
+    allowed[PRAY_ACTION] = _in_need(stats) and stats[BL_TURN] - prayed > PRAYERS_APART
     allowed[CAST_ACTION] = stats[BL_POWER] >= SPELL_POWER
     allowed[QUAFF_ACTION] = potions > 0
     allowed[DROP_ACTION] = facts[F_NEW_ITEMS] > 0
     allowed[MORE_ACTION] = 0
     allowed[ENHANCE_ACTION] = confident
+
+
+@_compiled
+def _spare(allowed: Any, glyphs: Any, me_y: int, me_x: int) -> None:
+    """Forbid steps, and with them kicks, into monsters that are not to be struck."""
+    for way in range(8):
+        ny, nx = me_y + DY[way], me_x + DX[way]
+        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and FLAGS_OF[glyphs[ny, nx]] & squares.FORBIDDEN:
+            allowed[way] = 0
+
+
+@_compiled
+def _heed_needs(allowed: Any, stats: Any, facts: Any, action: int) -> None:
+    """In need, allow prayer only, if it will be heard; when hungry, with food and nobody in view, allow eating only, but not twice
+    in a row, since there is food that cannot be eaten."""
+    if allowed[PRAY_ACTION]:
+        allowed[:] = 0
+        allowed[PRAY_ACTION] = 1
+    elif allowed[EAT_ACTION] and facts[F_HOSTILES] == 0 and action != EAT_ACTION:
+        allowed[:] = 0
+        allowed[EAT_ACTION] = 1
 
 
 @_compiled

@@ -44,6 +44,19 @@ _CMAP_TERRAIN = {
 }
 _PICKED_UP = {"COIN_CLASS", "SCROLL_CLASS", "POTION_CLASS", "WAND_CLASS", "FOOD_CLASS"}
 _ALTAR, _FOUNTAIN = 27, 31  # of the symbols of the map
+# Whoever strikes these with bare hands is paralysed, frozen, burnt, stung, dissolved or turned to stone. All but the last two never move.
+_NOT_TO_BE_STRUCK = {
+    "floating eye",
+    "blue jelly",
+    "spotted jelly",
+    "brown mold",
+    "yellow mold",
+    "green mold",
+    "red mold",
+    "gelatinous cube",
+    "chickatrice",
+    "cockatrice",
+}
 _TOWNSPEOPLE = {"shopkeeper", "aligned priest", "watchman", "watch captain"}
 _TAME_OR_PEACEFUL = {"shopkeeper", "aligned priest", "high priest", "guard", "watchman", "watch captain", "Oracle"}
 
@@ -56,6 +69,8 @@ def _monster_flags(name: str) -> int:
         flags |= squares.PEACEFUL
     if name == "Oracle":
         flags |= squares.ORACLE
+    if name in _NOT_TO_BE_STRUCK:
+        flags |= squares.FORBIDDEN
     return flags
 
 

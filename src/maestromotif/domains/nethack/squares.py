@@ -26,3 +26,4 @@ PEACEFUL = 4  # shopkeeper, priest, guard, watch, Oracle: not to be fought
 ITEM = 8  # worth walking to: what autopickup takes
 ORACLE = 16  # the Oracle, or a statue of a centaur of her centre
 OBJECT = 32
+FORBIDDEN = 64  # a monster that harms whoever strikes it and leaves others alone, or kills by its touch

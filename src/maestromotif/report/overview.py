@@ -1,0 +1,98 @@
+"""The first screen: each skill and task in English, and what came out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from maestromotif.report.benched import BenchPart, BenchRow, paper_rate
+from maestromotif.report.results import Results, Score, TaskRow
+from maestromotif.report.sources import ReportSources
+
+__all__ = ["Asked", "asked_skills", "asked_tasks"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One thing that was asked for.
+
+    Attributes:
+        slot: of its colour; None for tasks.
+        score: of the trained network, as far as there is one.
+        beside: rates of what it is compared with, by name.
+        unit: what was counted.
+        note: how to read the score, in a few words; may be empty.
+    """
+
+    id: str
+    text: str
+    slot: int | None
+    score: Score | None
+    beside: dict[str, float]
+    unit: str
+    note: str = ""
+
+
+def asked_skills(sources: ReportSources, slots: Mapping[str, int], results: Results) -> list[Asked]:
+    """Every skill of skills.toml, whether it was evaluated or not."""
+    rows = {row.skill: row for row in results.skills}
+    found = []
+    for skill in sources.skills:
+        row = rows.get(skill.id)
+        beside = _rates(row.scores) if row else {}
+        found.append(Asked(skill.id, skill.description, slots[skill.id], row.scores.get("trained") if row else None, beside, "calls"))
+    return found
+
+
+def asked_tasks(sources: ReportSources, results: Results, benches: Sequence[BenchPart]) -> list[Asked]:
+    """Every task that was played, in full episodes where a bench has played it."""
+    benched: dict[str, dict[str, BenchRow]] = {}
+    for part in benches:
+        for row in part.rows:
+            if row.task in sources.domain.tasks:
+                benched.setdefault(row.task, {}).setdefault(row.measure, row)
+    played = {row.task: row for row in results.tasks if not row.repaired or row.free}
+    names = [*(task for task in sources.domain.tasks if task in played or task in benched), *(row for row in played if row not in benched)]
+    found = []
+    for name in dict.fromkeys(names):
+        if name in benched:
+            found.append(_of_bench(name, sources, benched[name]))
+        else:
+            found.append(_of_evaluation(played[name]))
+    return found
+
+
+def _of_bench(name: str, sources: ReportSources, rows: Mapping[str, BenchRow]) -> Asked:
+    task = sources.domain.tasks[name]
+    row = rows.get("landmark") or next(iter(rows.values()))
+    own = next(iter(row.cells.values()), {})
+    score = _score(own)
+    beside = {policy: float(cell["value"]) for policy, cell in list(row.cells.items())[1:] if cell["value"] is not None}
+    notes = [f"cut at {row.max_steps} steps"] if row.cut else []
+    for other in rows.values():
+        if other.paper:
+            notes.append(f"{other.measure}: {next(iter(other.cells.values()))['text']}, the paper {other.paper}")
+            rate = paper_rate(other.paper)
+            beside |= {} if rate is None else {"paper": rate}
+    return Asked(name, task.description, None, score, beside, "episodes", "; ".join(notes))
+
+
+def _score(cell: Mapping[str, object]) -> Score | None:
+    value, low, high, episodes = (cell.get(name) for name in ("value", "low", "high", "episodes"))
+    if not isinstance(value, float) or not isinstance(episodes, int):
+        return None
+    ends = [end if isinstance(end, float) else value for end in (low, high)]
+    return Score(value, *ends, round(value * episodes), episodes)
+
+
+def _of_evaluation(row: TaskRow) -> Asked:
+    criterion, scores = next(iter(row.scores.items()))
+    cut = row.own_limit is not None and row.max_steps < row.own_limit
+    notes = ["by its program's own claim"] if row.free else [] if criterion == "landmark" else [criterion]
+    notes += [f"cut after {row.max_steps} of {row.own_limit} steps"] if cut else []
+    notes += ["repaired, so not zero-shot"] if row.repaired else []
+    return Asked(row.task, row.description, None, scores.get("trained"), _rates(scores), "episodes", "; ".join(notes))
+
+
+def _rates(scores: Mapping[str, Score]) -> dict[str, float]:
+    return {name: score.rate for name, score in scores.items() if name != "trained" and score.rate is not None}

@@ -1,0 +1,134 @@
+"""What masks forbid, in the real game brought into the situation by NetHack's debugging mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maestromotif.domains.nethack import features, squares
+from maestromotif.domains.nethack.domain import NetHack
+from maestromotif.domains.nethack.glyphs import FLAGS_OF
+from maestromotif.domains.nethack.vocabulary import ACTIONS
+
+from .wizard import Wizard
+
+A = {name: index for index, name in enumerate(ACTIONS)}
+
+
+@pytest.fixture
+def wizard() -> Iterator[Wizard]:
+    own = Wizard(5)
+    own.env._mask = features.MASK_HARM
+    own.act("search")
+    yield own
+    own.close()
+
+
+def _allowed(wizard: Wizard) -> set[str]:
+    return {name for name, allowed in zip(ACTIONS, wizard.env.observation["action_mask"][0], strict=True) if allowed}
+
+
+def _beside(wizard: Wizard, flag: int) -> list[int]:
+    """Ways to squares beside the character whose glyph has this flag."""
+    x, y = (int(wizard.game._stats[index]) for index in (0, 1))
+    glyphs = wizard.env._raw["glyphs"][0]
+    return [way for way in range(8) if FLAGS_OF[glyphs[y + features.DY[way], x + features.DX[way]]] & flag]
+
+
+def _wounded(wizard: Wizard, hit_points: int) -> None:
+    """Blows are hard to arrange; the mask reads the status line's numbers."""
+    inputs = wizard.env._inputs
+    stats = inputs.stats.copy()
+    stats[0, features.BL_HP] = hit_points
+    wizard.env._inputs = inputs._replace(stats=stats)
+    wizard.env._refresh(np.array([0]))
+    wizard.env._inputs = inputs
+
+
+@pytest.mark.parametrize("monster", ["floating eye", "blue jelly", "cockatrice"])
+def test_nobody_is_let_strike_what_must_not_be_struck(wizard: Wizard, monster: str) -> None:
+    wizard.create(monster)
+    (way,) = _beside(wizard, squares.FORBIDDEN)
+    assert ACTIONS[way] not in _allowed(wizard)
+    assert len({*ACTIONS[:8]} & _allowed(wizard)) == 7
+    assert way not in [int(wizard.env._memory.ways[0, target]) for target in range(7)]  # no path leads through it
+
+
+def test_others_may_be_struck(wizard: Wizard) -> None:
+    for monster in ("lichen", "newt", "acid blob"):
+        wizard.create(monster)
+    assert not _beside(wizard, squares.FORBIDDEN)
+    assert _beside(wizard, squares.MONSTER)
+    assert {*ACTIONS[:8]} <= _allowed(wizard)
+
+
+def test_waiting_is_for_wounds_with_nobody_about(wizard: Wizard) -> None:
+    assert "wait" not in _allowed(wizard)  # whole, and there is more to explore
+    _wounded(wizard, 9)
+    assert "wait" in _allowed(wizard)
+    wizard.create("newt")
+    _wounded(wizard, 9)
+    assert "wait" not in _allowed(wizard)
+
+
+def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
+    own = Wizard(5)
+    own.env._mask = features.MASK_HARM
+    rng, waited = np.random.default_rng(1), 0
+    for _ in range(1500):
+        ways = own.env._memory.ways[0]
+        allowed = own.env.observation["action_mask"][0]
+        if ways[features.T_UNEXPLORED] == features.HERE + 1 and ways[features.T_SPOT] == features.HERE:
+            assert allowed[A["wait"]] == (own.facts.hostiles_near == 0)
+            waited += 1
+            own.act("wait")
+            continue
+        way = int(ways[features.T_UNEXPLORED if ways[features.T_UNEXPLORED] < 8 else features.T_SPOT])
+        moves = np.flatnonzero(allowed[:8])
+        own.act(ACTIONS[way] if way < 8 and rng.random() < 0.9 else ACTIONS[int(rng.choice(moves))])
+        if own.env.terminated_B[0]:
+            own.begin(6)
+        if waited > 3:
+            break
+    own.close()
+    assert waited > 3
+
+
+def test_reflexes_leave_the_remedy_only(wizard: Wizard) -> None:
+    wizard.env._mask = features.MASK_ALL
+    _wounded(wizard, 2)
+    assert "pray" not in _allowed(wizard)  # gods hear nobody who has just begun
+    wizard.env._inputs.prayed[0] -= 300
+    _wounded(wizard, 2)
+    assert _allowed(wizard) == {"pray"}
+    wizard.act("pray")
+    assert len(_allowed(wizard)) > 8
+    _wounded(wizard, 2)  # a second prayer would not be heard so soon
+    assert "pray" not in _allowed(wizard)
+    assert len(_allowed(wizard)) > 8
+
+
+def test_hungry_characters_eat_if_they_can(wizard: Wizard) -> None:
+    wizard.env._mask = features.MASK_ALL
+    inputs = wizard.env._inputs
+    inputs.stats[0, features.BL_HUNGER] = features.HUNGRY
+    wizard.env._refresh(np.array([0]))
+    assert wizard.facts.food_items > 0
+    assert _allowed(wizard) == {"eat"}
+    inputs.actions[0] = A["eat"]  # it has just tried, and is still hungry
+    wizard.env._refresh(np.array([0]))
+    assert {"eat", "north", "search"} <= _allowed(wizard)
+
+
+def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
+    assert "reflexes" not in NetHack().options
+    domain: Any = NetHack({"reflexes": True, "actions": "travel"})
+    env = domain.make_env(1)
+    env.reset([0], [5])
+    env._inputs.stats[0, features.BL_HUNGER] = features.HUNGRY
+    env._refresh(np.array([0]))
+    assert np.flatnonzero(env.observation["action_mask"][0]).tolist() == [A["eat"]]  # no trip either
+    env.close()
