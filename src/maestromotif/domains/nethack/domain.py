@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,11 @@ class NetHack(Domain):
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         return progress.caption_score(skill_id, reward_input)
 
-    def make_env(self, num_games: int) -> DomainEnv:
-        options = self.options
     def screens(self, folder: Path) -> Iterator[TextScreen]:
         return ttyrec.read_screens(folder / ttyrec.FILE)
 
+    def make_env(self, num_games: int) -> DomainEnv:
+        options = self.options
         mask = features.MASK_ALL if options.get("reflexes") else features.MASK_HARM if options["mask_harmful"] else features.MASK_NONE
         return NetHackEnv(num_games, options["character"], options["caption_window"], mask, self._action_set)
 

@@ -36,6 +36,7 @@ _PRAY, _MORE = ACTIONS.index("pray"), ACTIONS.index("more")
 _TRIP_TARGETS = np.array([TARGETS.index(target) for target in TRIPS.values()])  # targets of the actions that follow the others
 _WHERE_AND_WHEN = [0, 1, 20]  # of blstats: x, y, turn
 _MINES = BRANCHES.index("mines")
+_SCORE, _ORDINARY = 9, 1000.0  # of blstats: the score on the bottom line; about what an episode of the explorer earns
 _PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
 _F = FACT
 _WIDTH = max(FACT.values()) + 1
@@ -70,7 +71,7 @@ class NetHackEnv(DomainEnv):
         self._text: NDArray[np.uint8] | None = None
         self._shown: list[ReadMessage | None] = [None] * num_games
         self.terminated_B = np.zeros(num_games, np.bool_)
-        self._mask, self._travels = mask, actions == "travel"
+        self._mask, self._travels = int(mask), actions == "travel"
         self._trips = np.full(num_games, -1, np.int64)  # which trip the last action was, -1 if none
         # Where and when a trip led nowhere: until something changes, it is not offered again.
         self._stalls = np.full((num_games, len(TRIPS), len(_WHERE_AND_WHEN)), -1, np.int64)
@@ -107,6 +108,7 @@ class NetHackEnv(DomainEnv):
         self._rows: memoryview | None = None
         self._codes: list[int] | None = None
         self._facts: list[NetHackFacts | None] = [None] * num_games
+        self._scores_B = np.zeros(num_games)
         self._priced: list[set[str]] = [set() for _ in range(num_games)]  # appearances for which shopkeepers have made offers
 
     def bind(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -141,15 +143,15 @@ class NetHackEnv(DomainEnv):
             self.terminated_B[game] = False
         self._refresh(np.asarray(games, np.int64))
 
-    def step(self, actions_B: NDArray[np.int64]) -> None:
-        inputs, games, playing = self._inputs, self.games, self.playing
-        inputs.actions[:] = actions_B
     def record(self, game: int, folder: Path) -> Callable[[], int]:
         """See ``DomainEnv.record``; the file is nle's own recording, which its tools play too."""
         counter = self.games[game].record(folder / ttyrec.FILE)
         self._presses[game] = self.games[game].press
         return lambda: counter.keys
 
+    def step(self, actions_B: NDArray[np.int64]) -> None:
+        inputs, games, playing = self._inputs, self.games, self.playing
+        inputs.actions[:] = actions_B
         if self._travels:
             self._begin_trips(actions_B)
         inputs.kills[:] = 0
@@ -384,6 +386,13 @@ class NetHackEnv(DomainEnv):
             "escaped": one.escaped,
             "died": one.done and not one.escaped,
         }
+
+    def scores(self) -> NDArray[np.float64]:
+        """The score of the game's bottom line in thousands: experience, gold beyond what was there at the beginning, and 50 points for
+        each level below the first. A game that is over has none any more, so its last one stands."""
+        playing = ~self.terminated_B
+        self._scores_B[playing] = self._raw["blstats"][playing, _SCORE] / _ORDINARY
+        return self._scores_B
 
     def close(self) -> None:
         for one in self.games:
