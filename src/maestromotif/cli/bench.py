@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +16,8 @@ from rich.text import Text
 
 from maestromotif.agents import POLICIES
 from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
-from maestromotif.cli.common import SetOption, open_project
-from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
+from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
+from maestromotif.cli.display import duration, make_display
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ArtifactError, ConfigError
 from maestromotif.files import write_atomically
@@ -69,7 +68,7 @@ def bench(
     """
     from maestromotif.stages.bench import bench_stage
 
-    trainings = _trainings(folders, tasks, episodes, _seeds(seeds), policies, program or [], max_steps, settings or [])
+    trainings = _trainings(folders, tasks, episodes, seeds_in(seeds), policies, program or [], max_steps, settings or [])
     home = out or trainings[0].project.artifacts / "bench"
     if dry_run:
         _dry_run(trainings, home)
@@ -77,7 +76,7 @@ def bench(
     from maestromotif.stages.apart import run_apart
     from maestromotif.stages.lock import project_lock
 
-    with _display(as_json) as display:
+    with make_display(aside=as_json) as display:
         for training in trainings:
             stage = bench_stage(asdict(training.order))
             with project_lock(training.project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock:
@@ -113,7 +112,7 @@ def _trainings(
     from maestromotif.bench.cells import BenchOrder, cells_of
     from maestromotif.stages.catalogue import evaluation_setting
 
-    chosen = tuple(dict.fromkeys(_names(policies)))
+    chosen = tuple(names_in(policies))
     for policy in chosen:
         if policy not in POLICIES:
             raise ConfigError(f"--policies: unknown policy {policy!r}", f"Policies: {', '.join(POLICIES)}")
@@ -128,26 +127,12 @@ def _trainings(
     further = _further(programs, projects[0])
     found = []
     for label, project in zip(labels, projects, strict=True):
-        order = BenchOrder(label, _programs(project, _names(tasks), further), chosen, seeds, episodes, max_steps)
+        order = BenchOrder(label, _programs(project, names_in(tasks), further), chosen, seeds, episodes, max_steps)
         setting = evaluation_setting(project)
         found.append(_Training(project, setting, order, cells_of(setting, order)))
     if len({tuple(training.order.programs) for training in found}) > 1:
         raise ConfigError("the projects have programs for different tasks", "Name those that all have with --tasks")
     return found
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        numbers = [int(name) for name in _names(text)]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
-        raise ConfigError(f"--seeds: {text!r} is neither a number of seeds nor a list of them", "Write for example 3, or 1,5,9")
-    return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(1, numbers[0] + 1))
 
 
 def _further(programs: Sequence[str], project: Project) -> dict[str, dict[str, str]]:
@@ -190,15 +175,6 @@ def _read(path: Path, remedy: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: cannot be read ({error})", remedy) from error
-
-
-@contextmanager
-def _display(aside: bool) -> Iterator[PlainDisplay | LiveDisplay]:
-    if aside:
-        yield PlainDisplay(Console(file=sys.stderr, width=200, color_system=None))
-        return
-    with make_display() as display:
-        yield display
 
 
 def _rates(home: Path) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maestromotif.cli.display import make_display
+from maestromotif.errors import ConfigError
 
 if TYPE_CHECKING:
     from maestromotif.project import Project
@@ -25,8 +26,10 @@ __all__ = [
     "SetOption",
     "error_line",
     "how_to_go_on",
+    "names_in",
     "open_project",
     "run_stages",
+    "seeds_in",
 ]
 
 USER_ERROR = 2
@@ -49,6 +52,26 @@ def error_line(text: str, prefix: str = "error: ") -> None:
 def how_to_go_on(arguments: Sequence[str]) -> str:
     """The command that goes on after an interruption: the same one, without what would begin anew."""
     return shlex.join(["maestromotif", *(argument for argument in arguments if argument != "--again")])
+
+
+def names_in(text: str) -> list[str]:
+    """The names of a list with commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def seeds_in(text: str) -> tuple[int, ...]:
+    """Seeds as ``--seeds`` gives them: how many, from 1 on, or which.
+
+    Raises:
+        ConfigError: it gives neither.
+    """
+    try:
+        numbers = [int(name) for name in names_in(text)]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
+        raise ConfigError(f"--seeds: {text!r} is neither a number of seeds nor a list of them", "Write for example 3, or 1,5,9")
+    return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(1, numbers[0] + 1))
 
 
 def open_project(folder: Path, overrides: Sequence[str] | None = None) -> Project:

@@ -169,8 +169,11 @@ class LiveDisplay:
 
 
 @contextmanager
-def make_display() -> Iterator[PlainDisplay | LiveDisplay]:
-    """The display that suits standard output."""
+def make_display(aside: bool = False) -> Iterator[PlainDisplay | LiveDisplay]:
+    """The display that suits standard output; with ``aside``, plain lines on standard error, since something else is printed there."""
+    if aside:
+        yield PlainDisplay(Console(file=sys.stderr, width=200, color_system=None))
+        return
     if not sys.stdout.isatty():
         # Lines of a log are not cut to the width of a terminal that is not there.
         yield PlainDisplay(Console(file=sys.stdout, width=200, color_system=None))

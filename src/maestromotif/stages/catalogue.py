@@ -14,9 +14,11 @@ from maestromotif.project import Project
 from maestromotif.stages.bench import bench_stage
 from maestromotif.stages.card import Card
 from maestromotif.stages.files import file_digest
-from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
+from maestromotif.stages.inputs import annotator_inputs, model_inputs, settings, skill_inputs
 from maestromotif.stages.insight import policy_captions_stage, requested_stages
 from maestromotif.stages.pretrained import pretrained_stages
+from maestromotif.stages.rate import RATE, rate_stage
+from maestromotif.stages.record import record_stage
 from maestromotif.stages.repair import RepairPlan, program_in_use, repair_stage, repaired, witness_stage
 from maestromotif.stages.stage import OPEN, Stage, Work
 
@@ -365,6 +367,10 @@ def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | No
         return witness_stage(**(options or {}))
     if stage_id == "bench":
         return bench_stage(**(options or {}))
+    if stage_id == "record":
+        return record_stage(**(options or {}))
+    if stage_id == RATE:
+        return rate_stage()
     return {stage.id: stage for stage in stages(project)}[stage_id]
 
 
@@ -385,7 +391,7 @@ def _collect_inputs(project: Project) -> Mapping[str, Any]:
 def _annotate_inputs(project: Project) -> Mapping[str, Any]:
     return {
         "annotate": settings(project.config.annotate, _ANNOTATE_HOW),
-        "annotator": model_inputs(project, project.config.annotator, "judge/"),
+        "annotator": annotator_inputs(project),
         "skills": skill_inputs(project, "preference_text"),
     }
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from maestromotif.llm import ChatConfig, RecordedChat
 from maestromotif.project import Project
 
-__all__ = ["model_inputs", "settings", "skill_inputs"]
+__all__ = ["annotator_inputs", "model_inputs", "settings", "skill_inputs"]
 
 # How a call is made, not what it answers.
 _HOW_CALLED = frozenset(
@@ -31,16 +31,23 @@ def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
     return {skill.id: {"place": place, **{name: getattr(skill, name) for name in names}} for place, skill in enumerate(project.skills)}
 
 
-def model_inputs(project: Project, config: ChatConfig, purpose: str, generation: int = 1) -> dict[str, Any]:
-    """Which model answers; for recorded answers, a digest of those of a generation whose name contains ``/purpose``."""
+def annotator_inputs(project: Project) -> dict[str, Any]:
+    """Which model compares captions; of recorded answers, those about other skills than the project's make no difference."""
+    return model_inputs(project, project.config.annotator, tuple(f"judge/{skill}" for skill in project.skills.ids))
+
+
+def model_inputs(project: Project, config: ChatConfig, purpose: str | tuple[str, ...], generation: int = 1) -> dict[str, Any]:
+    """Which model answers; for recorded answers, a digest of those of a generation whose name contains ``/purpose``,
+    or one of several."""
     if config.kind != "recorded":
         return settings(config, _HOW_CALLED)
     return {"kind": config.kind, "answers": _answers_digest(project, purpose, generation)}
 
 
-def _answers_digest(project: Project, purpose: str, generation: int) -> str:
+def _answers_digest(project: Project, purpose: str | tuple[str, ...], generation: int) -> str:
     found = hashlib.sha256()
+    purposes = (purpose,) if isinstance(purpose, str) else purpose
     for answer in RecordedChat(project.domain.recorded_answers, generation=generation).answers:
-        if f"/{purpose}" in answer.name or "*" in answer.name:
+        if any(f"/{one}" in answer.name for one in purposes) or "*" in answer.name:
             found.update(repr((answer.name, answer.subject, answer.text)).encode())
     return found.hexdigest()[:16]

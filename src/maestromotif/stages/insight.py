@@ -22,7 +22,7 @@ from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.project import Project
 from maestromotif.skills import Skill
 from maestromotif.stages.card import Card
-from maestromotif.stages.inputs import model_inputs, settings, skill_inputs
+from maestromotif.stages.inputs import annotator_inputs, settings, skill_inputs
 from maestromotif.stages.stage import Stage, Work
 
 __all__ = ["compare_stage", "compared", "number_of_pairs", "plan_round", "policy_captions_stage", "requested_stages", "shift_stage"]
@@ -224,6 +224,6 @@ def _compare_inputs(names: Sequence[str], pairs: int, project: Project) -> Mappi
 def _annotator_inputs(project: Project) -> Mapping[str, Any]:
     return {
         "annotate": settings(project.config.annotate, frozenset({"pairs", "compare_options"})),
-        "annotator": model_inputs(project, project.config.annotator, "judge/"),
+        "annotator": annotator_inputs(project),
         "skills": skill_inputs(project, "preference_text"),
     }
