@@ -181,8 +181,12 @@ def _hint(location: Sequence[str]) -> str:
     return f" (known: {', '.join(fields)})" if fields else ""
 
 
-def render_config(domain: Domain) -> str:
-    """The commented maestro.toml of a new project: every key, its explanation and the value it begins with."""
+def render_config(domain: Domain, options: Mapping[str, Any] | None = None) -> str:
+    """The commented maestro.toml of a new project: every key, its explanation and the value it begins with.
+
+    Args:
+        options: of the domain, as a person gave them.
+    """
     lines = [
         "# What the system does, table by table. Every key is shown with its default; a line can be removed to keep it.",
         "# Unknown keys are refused. `maestromotif run` does again only what a change here makes necessary.",
@@ -198,7 +202,7 @@ def render_config(domain: Domain) -> str:
             continue
         values = dict(domain.recommended.get(section, {}))
         if section == "domain":
-            values["id"] = domain.id
+            values |= {"id": domain.id, **(options or {})}
         lines += _render_section(model, values)
         lines.append("")
     return "\n".join(lines)

@@ -71,7 +71,7 @@ class Project:
         domain: Domain | None = None
         try:
             config = load_config(root / CONFIG_FILE, overrides)
-            domain = _domain(root / CONFIG_FILE, config.domain.id, config.domain.options)
+            domain = _domain(root / CONFIG_FILE, config.domain.id, config.domain.options, root)
         except MaestroError as error:
             problems.append(error)
         try:
@@ -90,7 +90,7 @@ class Project:
     def restore(cls, root: Path, config: Mapping[str, Any], skills: Sequence[Mapping[str, Any]]) -> Project:
         """A project as another process opened it; the files are not read again."""
         restored = ProjectConfig.model_validate(config)
-        domain = load_domain(restored.domain.id, restored.domain.options)
+        domain = load_domain(restored.domain.id, restored.domain.options, root)
         return cls(root, restored, SkillSet(tuple(Skill(**skill) for skill in skills)), domain)
 
     @property
@@ -170,40 +170,47 @@ class _Located:
             raise type(error)(f"{self._where}: {error.problem}", error.remedy) from error
 
 
-def init_project(root: Path, domain_id: str, pretrained: str = "") -> list[Path]:
+def init_project(root: Path, domain_id: str, pretrained: str = "", files: Mapping[str, str] | None = None, **options: Any) -> list[Path]:
     """Make a project folder with commented maestro.toml and skills.toml; returns the files written.
 
     Args:
         pretrained: trained skills of the package that the project is to use.
+        files: contents of further files, by their path in the folder, which are there before the domain is made; they may hold
+            skills.toml.
+        options: of the domain.
 
     Raises:
         ProjectError: one of the files is there already.
         DomainError: the domain is unknown or its extra is not installed.
         ConfigError: there are no such trained skills.
     """
-    domain = _domain(Path("--domain"), domain_id, {})
-    config = render_config(domain)
+    if root.exists() and not root.is_dir():
+        raise ProjectError(f"{root} is a file", "Choose another folder")
+    given = {root / name: text for name, text in (files or {}).items()}
+    for path in (root / CONFIG_FILE, root / SKILLS_FILE, *given):
+        if path.exists():
+            raise ProjectError(f"{path} is there already", "Choose another folder, or edit that file")
+    for path, text in given.items():
+        write_atomically(path, text)
+    domain = _domain(Path("--domain"), domain_id, options, root)
+    config = render_config(domain, options)
     if pretrained:
         locate(pretrained)
         config = config.replace('\npretrained = ""\n', f'\npretrained = "{pretrained}"\n', 1)
     contents = {root / CONFIG_FILE: config, root / SKILLS_FILE: domain.skills_toml}
-    for path in contents:
-        if path.exists():
-            raise ProjectError(f"{path} is there already", "Choose another folder, or edit that file")
-    if root.exists() and not root.is_dir():
-        raise ProjectError(f"{root} is a file", "Choose another folder")
     for path, text in contents.items():
-        write_atomically(path, text)
-    return list(contents)
+        if path not in given:
+            write_atomically(path, text)
+    return list({**contents, **given})
 
 
-def _domain(path: Path, domain_id: str, options: Mapping[str, Any]) -> Domain:
+def _domain(path: Path, domain_id: str, options: Mapping[str, Any], root: Path) -> Domain:
     if domain_id not in domain_ids():
         close = difflib.get_close_matches(domain_id, domain_ids(), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise DomainError(f"{path}: [domain] id: unknown domain {domain_id!r}{hint}", "Known domains: " + ", ".join(domain_ids()))
     try:
-        return load_domain(domain_id, options)
+        return load_domain(domain_id, options, root)
     except DomainError as error:
         raise DomainError(f"{path}: {error.problem}", error.remedy) from error
 

@@ -36,7 +36,7 @@ def digest(content: bytes | str) -> str:
 
 def domain_identity(domain: Domain, skills: SkillSet) -> dict[str, Any]:
     """What of a domain and its skills decides how episodes go and what counts as success, as plain values."""
-    return {"domain": domain.id, "options": dict(domain.options), "skills": [asdict(skill) for skill in skills]}
+    return {"domain": domain.id, "options": dict(domain.identity), "skills": [asdict(skill) for skill in skills]}
 
 
 def play_cell(

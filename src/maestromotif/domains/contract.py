@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -297,9 +297,16 @@ class Domain(ABC):
 
     Attributes:
         options: the ``[domain]`` table of maestro.toml without ``id``; checked by the subclass.
+        file_options: names of the options that are files. Those of a project are meant from its folder on, and come as whole paths.
     """
 
+    file_options: ClassVar[tuple[str, ...]] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides, beside the id, how the domain behaves, as plain values: part of every fingerprint. Content stands for files."""
+        return self.options
 
     @property
     @abstractmethod

@@ -32,7 +32,7 @@ def collect(domain: Domain, config: CollectConfig, out: Path, seed: int, progres
     """
     steps_per_game = -(-config.shard_steps // config.num_games)
     num_shards = max(1, round(config.steps / (steps_per_game * config.num_games)))
-    made_by = {"seed": seed, "num_games": config.num_games, "steps_per_game": steps_per_game, "options": dict(domain.options)}
+    made_by = {"seed": seed, "num_games": config.num_games, "steps_per_game": steps_per_game, "options": dict(domain.identity)}
     fingerprint = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode()).hexdigest()[:16]
     path = out / CAPTIONS_FILE
     if path.exists() and _is_from(path, {"fingerprint": fingerprint, "shards": num_shards}):

@@ -143,7 +143,7 @@ class Runner:
         return card.identity if card else ""
 
     def _inputs(self, stage: Stage) -> dict[str, Any]:
-        own = {"seed": self.project.seed, "domain": {"id": self.project.domain.id, **self.project.domain.options}}
+        own = {"seed": self.project.seed, "domain": {"id": self.project.domain.id, **self.project.domain.identity}}
         parents = {parent: self.identity(parent) for parent in stage.parents}
         return {**own, **stage.inputs(self.project), "parents": parents}
 
