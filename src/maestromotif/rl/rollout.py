@@ -25,7 +25,7 @@ from maestromotif.rl.vector import Acting, Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["NetworkDriver", "draw_actions", "play"]
+__all__ = ["NetworkDriver", "draw_actions", "network_mind", "play"]
 
 _EPISODES_PER_GAME = 16
 _STRETCH = 64  # steps of all games between two looks at who has finished
@@ -116,7 +116,7 @@ def play(
             if elsewhere:
                 advance: Callable[[], object] = partial(games.drive, _STRETCH)
             else:
-                mind = None if isinstance(policy, str) else _mind(policy, num_games)
+                mind = None if isinstance(policy, str) else network_mind(policy, num_games)
                 advance = partial(EpisodeDriver(partial(_step, games), games.arrays, seed, skills.ids, mind).play, _STRETCH)
             results = _run(games, advance, len(wanted), max_steps, progress, finished, paced)
         finally:
@@ -189,7 +189,7 @@ def _room(spec: GamesSpec, policy: SkillPolicy) -> Acting:
     return Acting(described, buffer, arrays, True)
 
 
-def _mind(policy: SkillPolicy, num_games: int) -> Mind:
+def network_mind(policy: SkillPolicy, num_games: int) -> Mind:
     """The network acts in this process."""
     actor = make_actor(policy.spec, policy.skills, policy.config.model_dump(), _weights(policy), policy.device.type)
     memory = np.zeros((num_games, policy.initial(1).shape[1]), np.float32)

@@ -224,15 +224,15 @@ class _Worker:
         return EpisodeDriver(part.step, self._arrays.part(mine["part"], slice(*mine["games"])), self._spec.seed, skills, mind)
 
 
-def confine_player(domain: Domain, read: Sequence[Path] = ()) -> None:
+def confine_player(domain: Domain, read: Sequence[Path] = (), write: Sequence[Path] = ()) -> None:
     """Take from this process all that games and their programs have no business with; see ``programs.confine``.
 
     Args:
-        read: what may be read besides.
+        read, write: what may be read, and written, besides.
     """
-    folders, write = domain.folders
+    readable, writable = domain.folders
     _compile_for_itself()
-    confine_or_refuse([Path(tempfile.gettempdir()), *write], [*folders, *read], address_space() + _MORE_MEMORY)
+    confine_or_refuse([Path(tempfile.gettempdir()), *writable, *write], [*readable, *read], address_space() + _MORE_MEMORY)
 
 
 def _compile_for_itself() -> None:
