@@ -25,7 +25,7 @@ from maestromotif.rl.vector import Acting, Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["NetworkDriver", "draw_actions", "network_mind", "play"]
+__all__ = ["NetworkDriver", "check_fit", "draw_actions", "network_mind", "play"]
 
 _EPISODES_PER_GAME = 16
 _STRETCH = 64  # steps of all games between two looks at who has finished
@@ -79,7 +79,7 @@ def play(
         TrainingError: a worker died.
     """
     if not isinstance(policy, str):
-        _check_fit(domain, skills, policy)
+        check_fit(domain, skills, policy)
     wanted = tuple(indices) if indices is not None else tuple(range(first_episode, first_episode + episodes))
     # Rows of the fused network do not depend on each other, so it makes no difference where they are computed.
     elsewhere = workers > 0 and (isinstance(policy, str) or can_fuse(policy.config.model_dump()))
@@ -219,7 +219,12 @@ class NetworkDriver:
         self._memory[torch.from_numpy(forget)] = 0
 
 
-def _check_fit(domain: Domain, skills: SkillSet, policy: SkillPolicy) -> None:
+def check_fit(domain: Domain, skills: SkillSet, policy: SkillPolicy) -> None:
+    """See that a network can play these skills in this domain.
+
+    Raises:
+        ArtifactError: it was trained for other skills or another observation.
+    """
     unknown = [skill for skill in skills.ids if skill not in policy.skills]
     if unknown:
         raise ArtifactError(f"the policy was not trained for the skills {', '.join(unknown)}", "Train again with the present skills.toml")

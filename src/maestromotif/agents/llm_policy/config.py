@@ -1,8 +1,4 @@
-"""Policies that are a language model: one acts, one picks skills that the trained network carries out.
-
-Neither learns anything: in each decision the model is told the task, what it knows of the world, and what has just happened. See
-``llm_policy_prompts`` for the words, ``llm_policy_player`` for the process that plays, ``llm_policy_play`` for the one that asks.
-"""
+"""Which policies there are, how they are asked, and what of them decides how an episode goes."""
 
 from __future__ import annotations
 
