@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,21 +100,19 @@ def record_episodes(
         ArtifactError: programs or weights are missing, or were made for other skills.
     """
     kept: list[str] = []
-    player: _Player | None = None
-    for turn, episode in enumerate(order.candidates):
-        if len(kept) >= order.enough:
-            break
-        name = folder_name(order.policy, order.seed, episode)
-        row = _recorded(home / name, order.key)
-        if row is None:
-            if player is None:
-                player = _Player(setting, order, ready)
-            base = (len(kept) + turn / len(order.candidates)) / (order.enough + 1)
-            row = player.record(episode, home / name, lambda text, base=base: progress(base, text))  # type: ignore[misc]
-        if row is not None and order.wants(row):
-            kept.append(name)
-    if player is not None:
-        player.close()
+    with contextlib.ExitStack() as stack:
+        player: _Player | None = None
+        for episode in order.candidates:
+            if len(kept) >= order.enough:
+                break
+            name = folder_name(order.policy, order.seed, episode)
+            row = _recorded(home / name, order.key)
+            if row is None:
+                # Made late: where everything is there, no network is loaded.
+                player = player or stack.enter_context(contextlib.closing(_Player(setting, order, ready)))
+                row = player.record(episode, home / name, partial(progress, len(kept) / order.enough))
+            if row is not None and order.wants(row):
+                kept.append(name)
     return kept
 
 
@@ -178,10 +178,10 @@ class _Player:
         watcher.keep("")
         driver = EpisodeDriver(part.step, arrays, spec.seed, skills.ids, self._fresh_mind())
         while not results:
+            if len(watcher.track) % 500 == 1:
+                tell(f"{order.task}: episode {episode}, {len(watcher.track) - 1:,} steps")
             driver.play(1)
             watcher.track.reward[-1] = float(arrays.reward[0])
-            if len(watcher.track) % 500 == 0:
-                tell(f"{order.task}: episode {episode}, step {len(watcher.track):,}")
         watcher.write(folder, domain.fact_specs)
         # The game's own file is whole: an idle game was begun after the episode.
         return _row(results[0], setting, order)
