@@ -103,8 +103,8 @@ def test_an_interrupted_recording_leaves_nothing_that_could_be_taken_for_one(set
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        record_episodes(setting, order_of(setting), tmp_path, stop)
-    assert list(tmp_path.iterdir()) == []
+        record_episodes(setting, order_of(setting), tmp_path / "out", stop)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_free_task_is_judged_by_its_program(setting: Setting, tmp_path: Path) -> None:
