@@ -60,7 +60,7 @@ class Runner:
     def __init__(self, project: Project, watcher: Watcher, lock: int) -> None:
         self.project = project
         self._watcher = watcher
-        self._lock = lock
+        self.lock = lock
 
     def run(self, stages: Sequence[Stage], again: bool = False) -> None:
         """Bring these stages up to date, in this order.
@@ -197,8 +197,8 @@ class Runner:
             self._watcher.warned(stage, text)
 
         if stage.apart:
-            return run_apart(stage, self.project, part, progress, warn, self._lock)
-        return stage.work(Work(self.project, part, progress, warn, self._watcher.aside, self._lock))
+            return run_apart(stage, self.project, part, progress, warn, self.lock)
+        return stage.work(Work(self.project, part, progress, warn, self._watcher.aside, self.lock))
 
     def _recheck(self, stage: Stage) -> None:
         """Accept files that a person edited, if they still keep their contract."""

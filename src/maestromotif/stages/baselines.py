@@ -1,0 +1,389 @@
+"""Baselines at equal budget.
+
+A method that trains for each task has a small project of its own for each task, below ``artifacts/baselines``, with one skill: the task,
+which may always start and is never over. So it goes through the same stages as any project, with the same settings, and what is said of
+those (skipped, resumed, made anew for a reason) holds for it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maestromotif.bench.baselines import PER_TASK, WITH_MODEL, ZERO_SHOT, Costs, Method, baseline_results
+from maestromotif.bench.cells import BenchOrder, cells_of
+from maestromotif.bench.log import EpisodeLog
+from maestromotif.bench.results import Rows
+from maestromotif.errors import ArtifactError
+from maestromotif.feedback.interactions import CAPTIONS_FILE
+from maestromotif.files import write_atomically
+from maestromotif.llm.ledger import LEDGER_FILE, Ledger, total
+from maestromotif.project import Project
+from maestromotif.rl.task_reward import write_task_reward
+from maestromotif.skills import Skill, SkillSet
+from maestromotif.stages.apart import run_apart
+from maestromotif.stages.bench import bench_stage
+from maestromotif.stages.card import Card
+from maestromotif.stages.catalogue import evaluation_setting, task_stage, training_stages
+from maestromotif.stages.rate import rate_stage
+from maestromotif.stages.runner import Runner, open_runner
+from maestromotif.stages.stage import Stage, Watcher, Work
+
+if TYPE_CHECKING:
+    from maestromotif.bench.cells import Cell
+
+__all__ = ["BaselinePlan", "Baselines", "Left", "baseline_project", "baseline_stages"]
+
+_PLAIN, _SHARED = "plain", "captions"  # projects beside those of the methods
+_QUANTILE = 0.5  # below it, rewards of one skill without hierarchy become zero (the paper)
+_METRICS = "metrics.jsonl"
+_SKILL_PROGRAM = '''\
+"""A single skill: it may always start and is never over, so that its one call lasts for the whole episode."""
+
+
+def can_start(skill, facts):
+    return True
+
+
+def is_over(skill, facts, start):
+    return False
+'''
+_POLICY = '''\
+"""There is nothing to choose from."""
+
+
+class PolicyOverSkills:
+    def next_skill(self, facts, finished, startable):
+        return startable[0]
+'''
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """What is asked for.
+
+    Attributes:
+        methods: of ``bench.baselines.METHODS``.
+        tasks: ids.
+        steps: environment steps of each network that is trained for a task.
+        episodes: of each task, method and seed.
+        seeds: each is a series of episodes of its own.
+        max_steps: where episodes are cut before the task's own limit; 0: nowhere.
+        criterion: what the task's own reward goes by; a task without it is rewarded by its first one.
+        score: weight of the game's score beside the task's own reward.
+    """
+
+    methods: tuple[str, ...]
+    tasks: tuple[str, ...]
+    steps: int
+    episodes: int
+    seeds: tuple[int, ...]
+    max_steps: int = 0
+    criterion: str = "landmark"
+    score: float = 1.0
+
+
+def baseline_project(project: Project, method: str, task: str, steps: int) -> Project:
+    """The project of one method and task: the same domain and settings, and one skill.
+
+    Args:
+        steps: goal of its training.
+    """
+    config, known = project.config, project.domain.tasks[task]
+    annotate = config.annotate
+    if method == "embedding":
+        options = dict(annotate.compare_options.get("embedding", {}))
+        annotate = annotate.model_copy(update={"annotator": "embedding", "options": options})
+    skill = Skill(task, known.description, max_steps=max(known.max_steps, config.train.episode_steps), threshold_quantile=_QUANTILE)
+    train = config.train.model_copy(update={"steps": steps, "schedule": "program", "schedule_file": ""})
+    return _derived(project, Path(method) / task, (skill,), annotate=annotate, train=train)
+
+
+def _derived(project: Project, place: Path, skills: Sequence[Skill], **sections: Any) -> Project:
+    config = project.config
+    own = config.project.model_copy(update={"pretrained": ""})
+    evaluate = config.evaluate.model_copy(update={"tasks": ()})
+    config = config.model_copy(update={"project": own, "evaluate": evaluate, **sections})
+    return replace(project, root=project.artifacts / "baselines" / place, config=config, skills=SkillSet(tuple(skills)))
+
+
+def _plain_project(project: Project) -> Project:
+    """For whoever plays without skills."""
+    longest = max(task.max_steps for task in project.domain.tasks.values())
+    return _derived(project, Path(_PLAIN), (Skill("anything", "Play, by whatever rule; no skill is meant.", max_steps=longest),))
+
+
+def baseline_stages(plan: BaselinePlan, own: Project, method: str, captions: Project) -> list[Stage]:
+    """From captions, or from the task itself, to a trained network.
+
+    Args:
+        own: of ``baseline_project``.
+        captions: the project whose captions are compared.
+    """
+    (task,) = own.skills.ids
+    usual = {stage.id: stage for stage in training_stages(own)}
+    if method == "task-reward":
+        criteria = own.domain.tasks[task].criteria
+        pays = {
+            "task": task,
+            "criterion": plan.criterion if plan.criterion in criteria else next(iter(criteria)),
+            "score": plan.score,
+        }
+        reward = Stage("reward", "says what the task pays", (), lambda project: {"task reward": pays}, partial(_pay, pays), apart=False)
+        return [_program_stage(), reward, usual["train"]]
+
+    def source(project: Project) -> Mapping[str, Any]:
+        card = Card.read(captions.folder("collect"))
+        return {"captions": {"made by": card.identity if card else ""}}
+
+    taken = Stage("collect", "takes the captions that all baselines share", (), source, partial(_take, captions), apart=False)
+    return [taken, usual["annotate"], usual["reward"], _program_stage(), usual["train"]]
+
+
+def _program_stage() -> Stage:
+    written = hashlib.sha256((_SKILL_PROGRAM + _POLICY).encode()).hexdigest()[:16]
+    return Stage("program", "writes a program without choices", (), lambda project: {"program": {"text": written}}, _write, apart=False)
+
+
+def _write(work: Work) -> Mapping[str, Any]:
+    write_atomically(work.out / "skills.py", _SKILL_PROGRAM)
+    write_atomically(work.out / "training_policy.py", _POLICY)
+    return {}
+
+
+def _pay(pays: Mapping[str, Any], work: Work) -> Mapping[str, Any]:
+    write_task_reward(work.out, **pays)
+    return {}
+
+
+def _take(captions: Project, work: Work) -> Mapping[str, Any]:
+    write_atomically(work.out / CAPTIONS_FILE, (captions.folder("collect") / CAPTIONS_FILE).read_bytes())
+    return {}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left to do for a row.
+
+    Attributes:
+        networks: to be trained, those that are trained already included; 0 where none is trained for a task.
+        train: environment steps left of these, or of the project's own training.
+        episodes: left to play; play: steps that they take at most.
+        missing: what the row cannot do without.
+    """
+
+    method: str
+    networks: int = 0
+    train: int = 0
+    episodes: int = 0
+    play: int = 0
+    missing: tuple[str, ...] = ()
+
+
+class _Named:
+    """A watcher that is told whose stage it watches."""
+
+    def __init__(self, watcher: Watcher, name: str) -> None:
+        self._watcher, self._name = watcher, name
+
+    def skipped(self, stage: Stage) -> None:
+        """What is up to date already is not told: of many networks, that is most."""
+
+    def started(self, stage: Stage, folder: Path, why: str) -> None:
+        self._watcher.started(replace(stage, does=f"{self._name}: {stage.does}"), folder, why)
+
+    def progress(self, stage: Stage, fraction: float, text: str) -> None:
+        self._watcher.progress(stage, fraction, f"{self._name}: {text}")
+
+    def warned(self, stage: Stage, text: str) -> None:
+        self._watcher.warned(stage, f"{self._name}: {text}")
+
+    def finished(self, stage: Stage, seconds: float) -> None:
+        self._watcher.finished(stage, seconds)
+
+    def aside(self) -> AbstractContextManager[object]:
+        return self._watcher.aside()
+
+
+class Baselines:
+    """All methods on all tasks: what is to be done, doing it, and what has come of it so far.
+
+    Args:
+        project: whose skills, settings and tasks they are compared on.
+        home: folder of episodes and tables.
+    """
+
+    def __init__(self, project: Project, plan: BaselinePlan, home: Path) -> None:
+        self.project, self.plan, self.home = project, plan, home
+        self._plain = _plain_project(project)
+
+    def networks(self) -> list[tuple[str, str, Project]]:
+        """Method, task and project of every network that is trained for a task, task by task."""
+        chosen = [method for method in self.plan.methods if method in PER_TASK]
+        return [
+            (method, task, baseline_project(self.project, method, task, self.plan.steps)) for task in self.plan.tasks for method in chosen
+        ]
+
+    def run(self, runner: Runner, watcher: Watcher, command: str) -> Iterator[None]:
+        """Train and play what is missing; gives control back whenever there is more to show.
+
+        Args:
+            runner: of the project.
+            command: what runs, for messages.
+
+        Raises:
+            MaestroError: whatever a stage raises; what was done so far is kept.
+        """
+        methods = set(self.plan.methods)
+        skilled = methods & {ZERO_SHOT, "untrained", "llm-skills"}
+        tasks = self.project.domain.tasks
+        if skilled:
+            programs = [task_stage(self.project, task, tasks[task].description) for task in self.plan.tasks]
+            runner.run([*training_stages(self.project), *programs])
+        if methods & {"random", "explorer"}:
+            self._in(self._plain, [_program_stage()], _Named(watcher, _PLAIN), command)
+        for method in (ZERO_SHOT, "untrained", "random", "explorer"):
+            if method in methods:
+                self._play(method, watcher, runner.lock, self.plan.tasks)
+                yield
+        captions = self._collected(runner, watcher, command) if methods & {"motif", "embedding"} else self.project
+        networks = self.networks()
+        for place, (method, task, own) in enumerate(networks, 1):
+            named = _Named(watcher, f"{method}, {task} ({place} of {len(networks)} networks)")
+            self._in(own, baseline_stages(self.plan, own, method, captions), named, command)
+            self._play(method, watcher, runner.lock, [task])
+            yield
+
+    def _collected(self, runner: Runner, watcher: Watcher, command: str) -> Project:
+        """The project whose captions are compared: this one, unless its skills came trained."""
+        if not self.project.config.project.pretrained:
+            runner.run([stage for stage in training_stages(self.project) if stage.id == "collect"])
+            return self.project
+        shared = _derived(self.project, Path(_SHARED), self.project.skills)
+        collect = [stage for stage in training_stages(shared) if stage.id == "collect"]
+        self._in(shared, collect, _Named(watcher, "captions for all"), command)
+        return shared
+
+    @staticmethod
+    def _in(own: Project, stages: Sequence[Stage], watcher: Watcher, command: str) -> None:
+        own.root.mkdir(parents=True, exist_ok=True)
+        with open_runner(own, command, watcher) as runner:
+            runner.run(stages)
+
+    def _play(self, method: str, watcher: Watcher, lock: int, tasks: Sequence[str]) -> None:
+        named = _Named(watcher, method)
+        for own, order in self._orders(method, tasks):
+            stage = bench_stage(asdict(order))
+            if self._all_played(own, order):
+                continue
+            named.started(stage, self.home, "")
+            run_apart(stage, own, self.home, partial(named.progress, stage), partial(named.warned, stage), lock)
+
+    def _all_played(self, own: Project, order: BenchOrder) -> bool:
+        rows = EpisodeLog(self.home).read()
+        return all((cell.key, index) in rows for cell in cells_of(evaluation_setting(own), order) for index in range(order.episodes))
+
+    def _orders(self, method: str, tasks: Sequence[str]) -> Iterator[tuple[Project, BenchOrder]]:
+        """In which project a method plays, and what."""
+        policy = {ZERO_SHOT: "trained"}.get(method, "trained" if method in PER_TASK else method)
+        if method in PER_TASK:
+            for task in tasks:
+                own = baseline_project(self.project, method, task, self.plan.steps)
+                yield own, self._order(policy, {task: {"own": _POLICY}})
+        elif method in ("random", "explorer"):
+            yield self._plain, self._order(policy, {task: {"own": _POLICY} for task in tasks})
+        else:
+            files = {task: self.project.folder(f"task:{task}") / f"{task}.py" for task in tasks}
+            programs = {task: {"own": path.read_text(encoding="utf-8")} for task, path in files.items() if path.is_file()}
+            yield self.project, self._order(policy, programs)
+
+    def _order(self, policy: str, programs: Mapping[str, Mapping[str, str]]) -> BenchOrder:
+        plan = self.plan
+        return BenchOrder(self.project.root.resolve().name, programs, (policy,), plan.seeds, plan.episodes, plan.max_steps)
+
+    def left(self) -> list[Left]:
+        """What is left to do, row by row."""
+        rows = EpisodeLog(self.home).read()
+        return [self._left(name, rows) for name in self.plan.methods]
+
+    def _left(self, name: str, rows: Rows) -> Left:
+        method, plan = self._method(name), self.plan
+        if name in WITH_MODEL:
+            return Left(name, missing=tuple(method.missing))
+        networks = len(plan.tasks) if name in PER_TASK else 0
+        train = max(0, networks * plan.steps - method.costs.steps)
+        if name == ZERO_SHOT and not self.project.config.project.pretrained:
+            train = max(0, self.project.config.train.steps - method.costs.steps)
+        played = {(cell.task, cell.seed): sum((cell.key, index) in rows for index in range(plan.episodes)) for cell in method.cells}
+        own = {task: self.project.domain.tasks[task].max_steps for task in plan.tasks}
+        left = {task: sum(plan.episodes - played.get((task, seed), 0) for seed in plan.seeds) for task in plan.tasks}
+        play = sum(left[task] * min(longest, plan.max_steps or longest) for task, longest in own.items())
+        return Left(name, networks, train, sum(left.values()), play)
+
+    def rate(self) -> tuple[float, str]:
+        """Environment steps a second in training, and how that is known."""
+        costs = [_costs(own) for _, _, own in self.networks()]
+        seconds = sum(one.seconds for one in costs)
+        if seconds:
+            return sum(one.steps for one in costs) / seconds, "as measured before"
+        plain, stage = self._plain, rate_stage()
+        found = run_apart(stage, plain, self.project.root, lambda fraction, text: None, lambda text: None)
+        return float(found["rate"]), "as measured now, in a moment of training"
+
+    def results(self) -> dict[str, Any]:
+        """What has been played so far; see ``baseline_results``."""
+        methods = [self._method(name) for name in self.plan.methods]
+        order = self._order("", {})
+        confidence = self.project.config.evaluate.confidence
+        return baseline_results(self.project.domain, order.label, order, methods, EpisodeLog(self.home).read(), confidence)
+
+    def _method(self, name: str) -> Method:
+        cells: list[Cell] = []
+        missing: list[str] = []
+        if name in WITH_MODEL:
+            return Method(name, (), Costs(), (self._lacks_endpoint(),))
+        costs = _costs(self.project) if name == ZERO_SHOT else Costs()
+        for own, order in self._orders(name, self.plan.tasks):
+            if name in PER_TASK:
+                costs += _costs(own)
+            try:
+                cells += cells_of(evaluation_setting(own), order)
+            except ArtifactError:
+                missing.append(f"{', '.join(order.programs)}: not trained" if name in PER_TASK else "not prepared")
+        return Method(name, cells, costs, missing)
+
+    def _lacks_endpoint(self) -> str:
+        from maestromotif.agents.llm_policy import needs_endpoint
+
+        return needs_endpoint(self.project) or "not played"
+
+
+def _costs(project: Project) -> Costs:
+    """Of a project's training, finished or not, and of all its calls to language models."""
+    spent = total(Ledger(project.calls / LEDGER_FILE).entries(), lambda entry: entry.table)
+    budgets = {"coder": project.config.coder.budget, "annotator": project.config.annotator.budget}
+    tokens = sum(one.prompt_tokens + one.completion_tokens for table, one in spent.items() if table in budgets)
+    money = sum(budgets[table].cost(one.prompt_tokens, one.completion_tokens) for table, one in spent.items() if table in budgets)
+    last = _last_update(project.folder("train"))
+    if last is None:
+        return Costs(tokens=tokens, money=money)
+    return Costs(1, int(last["steps"]), float(last["time"]["elapsed"]), tokens, money)
+
+
+def _last_update(training: Path) -> dict[str, Any] | None:
+    """The last whole line of a training's metrics; None where it has not begun."""
+    for path in (training / _METRICS, training.with_name(f"{training.name}.part") / _METRICS):
+        try:
+            lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
+        except OSError:
+            continue
+        if lines:
+            found: dict[str, Any] = json.loads(lines[-1])
+            return found
+    return None
