@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -13,6 +15,7 @@ import pytest
 
 from maestromotif.report import ReportConfig, ReportSources, summary_table, write_report
 from maestromotif.report.page import PAGE_FILE, render_page
+from maestromotif.report.render import SCRIPTS
 from maestromotif.skills import Skill, SkillSet
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -94,8 +97,18 @@ def test_the_page_loads_nothing_and_runs_nothing(made: ReportSources) -> None:
     page = render_page(made, ReportConfig())
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", page))
     assert addresses == {"http://www.w3.org/1999/xlink"}
-    assert not re.search(r"<(script|link|iframe|object|embed)\b|\bsrc=|@import|url\((?!#)", page)
+    assert not re.search(r"<(link|iframe|object|embed)\b|\bsrc=|@import|url\((?!#)|\son\w+=", page)
     assert "default-src 'none'" in page
+
+
+def test_the_policy_admits_the_packages_own_scripts_and_no_other(made: ReportSources) -> None:
+    page = render_page(made, ReportConfig())
+    allowed = re.search(r"script-src ([^;]*);", page)
+    assert allowed
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert len(scripts) == len(SCRIPTS) >= 1
+    assert allowed[1].split() == [f"'sha256-{digest}'" for digest in digests]
 
 
 def test_the_page_does_not_tell_where_the_project_lies(made: ReportSources) -> None:
@@ -173,7 +186,8 @@ def test_text_of_others_stays_text(project: ReportSources) -> None:
     card.write_text(json.dumps(document))
     (project.programs / "training_policy.py").write_text(f"x = '''{evil}'''\n")
     page = render_page(replace(project, skills=skills, title=evil), ReportConfig(title=evil))
-    assert "<script" not in page
+    assert page.count("<script") == len(SCRIPTS)
+    assert evil not in page
     assert page.count("&lt;script&gt;") >= 5
 
 

@@ -14,7 +14,7 @@ from maestromotif.programs.story import Story, StoryCall
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.skills import SkillSet
 
-__all__ = ["EPISODES_FILE", "EpisodeLog", "episode_row", "row_story"]
+__all__ = ["EPISODES_FILE", "EpisodeLog", "broken_call", "episode_row", "row_story"]
 
 EPISODES_FILE = "episodes.jsonl"
 Row = dict[str, Any]
@@ -42,14 +42,15 @@ def episode_row(result: EpisodeResult, skills: SkillSet, main: str, **where: Any
         "success_step": dict(result.success_step),
         "counts": dict(result.counts),
         "claimed": result.claimed,
-        "broke": None if result.success[main] else _broke([bool(call[-1]) for call in calls]),
+        "broke": None if result.success[main] else broken_call([bool(call[-1]) for call in calls]),
         "calls": calls,
         "faults": dict(result.faults),
         "facts": dict(result.facts),
     }
 
 
-def _broke(expected: list[bool]) -> int | None:
+def broken_call(expected: list[bool]) -> int | None:
+    """The place of the call at which the chain of a failed episode broke, from whether each call did what its skill is for."""
     if not expected:
         return None
     place = len(expected) - 1

@@ -87,6 +87,9 @@ def _part(name: str, title: str, document: Mapping[str, Any]) -> BenchPart:
         own = rows.setdefault(key, BenchRow(*key, row["max_steps"], bool(row["cut"]), {}, str(row["paper"] or "")))
         own.cells[str(row["policy"])] = {**row, "text": cell_text(row)}
     policies = [str(policy) for policy in document["policies"]]
+    tasks = list(dict.fromkeys(task for task, _ in rows))
+    # The thing itself first, proxies after it.
+    ordered = sorted(rows.values(), key=lambda row: (tasks.index(row.task), not row.measure.startswith("landmark")))
     return BenchPart(
         name,
         title,
@@ -96,8 +99,8 @@ def _part(name: str, title: str, document: Mapping[str, Any]) -> BenchPart:
         len(document["seeds"]),
         float(document["confidence"]),
         bool(document["complete"]),
-        list(rows.values()),
-        _chart(name, list(rows.values()), policies),
+        ordered,
+        _chart(name, ordered, policies),
         list(_broken(document, policies[0])) if policies else [],
     )
 
@@ -122,7 +125,8 @@ def _chart(name: str, rows: list[BenchRow], policies: list[str]) -> Chart | None
     # Whoever drives comes first and the paper last, whichever row names them first.
     order = [*policies, "paper"]
     marks.sort(key=lambda mark: order.index(mark.series))
-    return interval_chart(f"{name}-rates", "Success by task", "Share of full episodes, with intervals, or standard errors over runs.", marks)
+    note = "Share of full episodes, with intervals, or standard errors over runs."
+    return interval_chart(f"{name}-rates", "Success by task", note, marks)
 
 
 def _broken(document: Mapping[str, Any], policy: str) -> Iterable[tuple[str, str, int, int]]:

@@ -162,8 +162,7 @@ def interval_chart(name: str, title: str, note: str, marks: Sequence[Mark], *, p
     axes.tick_params(axis="y", labelcolor=_TEXT)
     _ticks(axes.xaxis, percent)
     if series:
-        columns = min(3, len(series))
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=9, handletextpad=0.3)
+        _legend(axes, min(4, len(series)))
     table = [(mark.row, mark.series, mark.value, mark.low, mark.high) for mark in marks]
     return Chart(title, note, _svg(figure, name, title), _csv(("row", "series", "value", "low", "high"), table), f"{name}.csv")
 
@@ -184,7 +183,7 @@ def share_chart(
     axes.grid(visible=False)
     axes.tick_params(axis="y", labelcolor=_TEXT)
     _ticks(axes.xaxis, percent=True)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(5, max(1, len(parts))), frameon=False, fontsize=9, handlelength=1)
+    _legend(axes, min(5, max(1, len(parts))))
     table = [(row, part, values[i, j]) for i, row in enumerate(rows) for j, part in enumerate(parts)]
     return Chart(title, note, _svg(figure, name, title), _csv(("row", "part", "share"), table), f"{name}.csv")
 
@@ -230,7 +229,7 @@ def flow_chart(
             axes.add_patch(Rectangle((position - 0.03, bottom), 0.06, height, facecolor=colour, linewidth=0))
             last = position == len(layers) - 1
             x, side = (position + 0.06, "left") if last else (position - 0.06, "right") if position == 0 else (position + 0.045, "left")
-            axes.text(x, bottom + height / 2, label, ha=side, va="center", fontsize=9.5)
+            axes.text(x, bottom + height / 2, label, ha=side, va="center", fontsize=9.5, color=_TEXT)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.set_ylim(1 + _GAP * max(map(len, layers), default=1), -0.02)
     axes.set_axis_off()
@@ -277,6 +276,12 @@ def _finish(axes: Axes, x_label: str, percent: bool) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     elif max(map(abs, axes.get_ylim())) >= 10_000:
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    """Above the drawing."""
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.45, 1.0), "ncols": columns, "columnspacing": 1.2}
+    axes.legend(**place, frameon=False, fontsize=9, handlelength=1, handletextpad=0.4, labelcolor=_TEXT)
 
 
 def _ticks(axis: Axis, percent: bool) -> None:

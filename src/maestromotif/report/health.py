@@ -55,7 +55,8 @@ def gather_health(sources: ReportSources, rewards: Sequence[RewardPart], notes: 
         shares.append(parts)
         flipped = part.insight["health"]["flipped"] if part.insight else None
         agreement = part.card["held_out"]["agreement"] if part.card else None
-        rows.append(HealthRow(part.skill.id, str((part.preferences or {}).get("annotator", "")), pairs, *parts[2:], flipped, agreement))
+        ties, unparsed = parts[2:]
+        rows.append(HealthRow(part.skill.id, str((part.preferences or {}).get("annotator", "")), pairs, ties, unparsed, flipped, agreement))
     note = "Which of the two captions the annotator preferred. Many ties or answers without a verdict make a reward weak."
     skills = [row.skill for row in rows]
     chart = share_chart("verdicts", "Verdicts by skill", note, skills, _VERDICTS, shares, _SLOTS) if rows else None

@@ -70,10 +70,12 @@ def _of_bench(name: str, sources: ReportSources, rows: Mapping[str, BenchRow]) -
     beside = {policy: float(cell["value"]) for policy, cell in list(row.cells.items())[1:] if cell["value"] is not None}
     notes = [f"cut at {row.max_steps} steps"] if row.cut else []
     for other in rows.values():
-        if other.paper:
-            notes.append(f"{other.measure}: {next(iter(other.cells.values()))['text']}, the paper {other.paper}")
-            rate = paper_rate(other.paper)
-            beside |= {} if rate is None else {"paper": rate}
+        own_text = next(iter(other.cells.values()))["text"]
+        rate = paper_rate(other.paper)
+        if rate is not None:
+            beside[f"paper ({other.measure})" if other is not row else "paper"] = rate
+        if other is not row or (other.paper and rate is None):
+            notes.append(f"{other.measure} {own_text}" + (f", paper {other.paper}" if other.paper and rate is None else ""))
     return Asked(name, task.description, None, score, beside, "episodes", "; ".join(notes))
 
 

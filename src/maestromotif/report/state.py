@@ -30,9 +30,10 @@ class StagePart:
 
 
 def gather_state(sources: ReportSources) -> list[StagePart]:
-    """The stages that are not done, in their order; empty for a whole project."""
+    """The stages that are not done, in their order; empty for a whole project, also for one with reward models that came trained."""
     found = []
-    for name, makes, command in _STAGES:
+    needed = _STAGES if not (sources.rewards / "card.json").is_file() else _STAGES[3:]
+    for name, makes, command in needed:
         folder: Path = getattr(sources, name)
         if not (folder / "card.json").is_file() and not any(_content(folder)):
             found.append(StagePart(makes, any(_content(_part(folder))), f"maestromotif {command} {project_name(sources)}"))

@@ -84,7 +84,7 @@ class TaskTimelines:
 
 
 def gather_timelines(sources: ReportSources, notes: Notes) -> list[TaskTimelines]:
-    """Of each task with failures: from the bench where it has played the task, since its episodes are full ones, else from the evaluation."""
+    """Of each task with failures: from the bench where it has played the task, in full episodes, else from the evaluation."""
     found = _of_bench(sources.root / "artifacts" / "bench" / EPISODES_FILE, notes)
     for folder in [*sorted((sources.evaluation / "tasks").glob("*/")), *sorted(sources.solved.glob("*/tasks/*/"))]:
         if folder.name not in found:
@@ -144,7 +144,8 @@ def _timeline(row: Mapping[str, Any]) -> Timeline:
         # The place where it broke is what one looks for.
         calls = calls[-_MOST_CALLS:]
     kept = calls[:_MOST_CALLS]
-    return Timeline(int(row["episode"]), str(row["episode_seed"]), int(row["steps"]), str(row["ended"]), kept, len(row["calls"]) - len(kept))
+    left_out = len(row["calls"]) - len(kept)
+    return Timeline(int(row["episode"]), str(row["episode_seed"]), int(row["steps"]), str(row["ended"]), kept, left_out)
 
 
 def _csv(shown: Sequence[Timeline]) -> str:

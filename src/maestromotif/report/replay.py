@@ -1,0 +1,166 @@
+"""Recorded episodes for the page: each is packed into one compressed text that the page's player unpacks when it is asked to.
+
+Packed, before compression: the length of the head (uint32, little-endian), the head (JSON), and the screens. Text screens follow one
+another as changes: for each step the cursor's place (uint16) and the number of runs (uint16); for each run its place and its length
+(uint16 each), its characters and its colours (a byte each). Places count from the upper left corner, row by row. Of pictures, there is the
+length (uint32) of each PNG before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.screens import TextScreen
+from maestromotif.errors import MaestroError
+from maestromotif.recordings import RECORDINGS, Recorded, find_recordings
+from maestromotif.report.palette import skill_slots
+from maestromotif.report.sources import Notes, ReportSources
+
+__all__ = ["Replay", "Replays", "gather_replays", "pack"]
+
+_BUDGET = 8_000_000  # bytes of all replays on one page
+_GAP = 4  # unchanged cells that cost less inside a run than a further run
+_RESTLESS = 0.5  # a fact that changes in more of the steps tells nothing of any
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One episode, packed.
+
+    Attributes:
+        id: for links.
+        label: for people.
+        data: base64.
+    """
+
+    id: str
+    label: str
+    task: str
+    success: bool
+    steps: int
+    data: str
+
+
+@dataclass(frozen=True)
+class Replays:
+    """Those of a page. ``left_out``: how many found no room."""
+
+    shown: list[Replay]
+    left_out: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return sum(len(one.data) for one in self.shown)
+
+
+def gather_replays(sources: ReportSources, notes: Notes, budget: int = _BUDGET) -> Replays:
+    """The project's recordings, as many as there is room for; failed ones first, where not all find some, then shorter ones.
+
+    Those that cannot be read are noted and left out.
+    """
+    home = sources.root / "artifacts" / RECORDINGS
+    packed: list[Replay] = []
+    for one in find_recordings(home, sources.domain, notes.add):
+        try:
+            packed.append(pack(one, sources.skills.ids))
+        except (MaestroError, ValueError, LookupError, TypeError) as error:
+            # A card of another version can be wrong in any of these ways; the other recordings stand.
+            told = error.problem if isinstance(error, MaestroError) else f"{one.id}: {type(error).__name__}: {error}"
+            notes.add(f"recording left out: {told}")
+    room, chosen = budget, set()
+    for one_packed in sorted(packed, key=lambda replay: (replay.success, len(replay.data))):
+        if len(one_packed.data) <= room:
+            room -= len(one_packed.data)
+            chosen.add(one_packed.id)
+    return Replays([replay for replay in packed if replay.id in chosen], len(packed) - len(chosen))
+
+
+def pack(recorded: Recorded, skills: Sequence[str]) -> Replay:
+    """One recording as the player takes it.
+
+    Raises:
+        ArtifactError: the game's own recording is damaged.
+    """
+    screens = list(recorded.screens())
+    pictures = recorded.pictures()
+    head = _head(recorded, skills, screens, bool(pictures))
+    body = _text_changes(screens) if screens else b"".join(struct.pack("<I", len(png)) + png for png in pictures)
+    text = json.dumps(head, separators=(",", ":"), allow_nan=False, default=str).encode()
+    data = base64.b64encode(zlib.compress(struct.pack("<I", len(text)) + text + body, 9)).decode()
+    row = recorded.row
+    outcome = "success" if recorded.success else f"failed ({row['ended']})"
+    label = f"{recorded.card['task']}, episode {row['episode']} of seed {row['seed']}, {recorded.card['policy']}: {outcome}"
+    return Replay(recorded.id, label, str(recorded.card["task"]), recorded.success, int(row["steps"]), data)
+
+
+def _head(recorded: Recorded, skills: Sequence[str], screens: Sequence[TextScreen], draws: bool) -> dict[str, Any]:
+    """Everything but the screens."""
+    row, track = recorded.row, recorded.track
+    slots = skill_slots(skills)
+    names = list(dict.fromkeys([*skills, *(call[0] for call in row["calls"])]))
+    paid = [step for step, reward in enumerate(track.reward) if reward]
+    texts = {text: place for place, text in enumerate(dict.fromkeys(track.caption))}
+    size = screens[0].chars_HW.shape if screens else (0, 0)
+    return {
+        "steps": row["steps"],
+        "success": recorded.success,
+        "ended": row["ended"],
+        "broke": row["broke"],
+        "skills": names,
+        "slots": [slots.get(name, 0) for name in names],
+        "calls": [[names.index(skill), *told] for skill, *told in row["calls"]],
+        "paid": paid,
+        "rewards": [round(track.reward[step], 4) for step in paid],
+        "captions": list(texts),
+        "caption": [texts[text] for text in track.caption],
+        "facts": _changes(track.facts),
+        "screen": "text" if screens else "pictures" if draws else "",
+        "size": list(size),
+        "frame": track.frame if draws else [],
+    }
+
+
+def _changes(facts: Mapping[str, Sequence[Any]]) -> dict[str, tuple[list[int], list[Any]]]:
+    """Of each fact, the steps at which it changed and what it was then; those that change all the time, or never, are left out."""
+    found = {}
+    for name, values in facts.items():
+        steps = [step for step in range(len(values)) if not step or values[step] != values[step - 1]]
+        if 1 < len(steps) <= 1 + _RESTLESS * len(values):
+            found[name] = (steps, [values[step] for step in steps])
+    return found
+
+
+def _text_changes(screens: Iterable[TextScreen]) -> bytes:
+    """Screens as changes to the one before; the first one to an empty screen."""
+    parts: list[bytes] = []
+    before: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    for screen in screens:
+        chars, colours = screen.chars_HW.ravel(), screen.colours_HW.ravel()
+        if before is None:
+            before = np.full_like(chars, ord(" ")), np.full_like(colours, 7)
+        runs = _runs(np.flatnonzero((chars != before[0]) | (colours != before[1])))
+        row, column = screen.cursor
+        parts.append(struct.pack("<HH", row * screen.chars_HW.shape[1] + column, len(runs)))
+        for start, end in runs:
+            parts += (struct.pack("<HH", start, end - start), chars[start:end].tobytes(), colours[start:end].tobytes())
+        before = chars, colours
+    return b"".join(parts)
+
+
+def _runs(changed: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Stretches that cover these places."""
+    if not len(changed):
+        return []
+    cuts = np.flatnonzero(np.diff(changed) > _GAP)
+    starts, ends = changed[np.r_[0, cuts + 1]], changed[np.r_[cuts, len(changed) - 1]] + 1
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
