@@ -144,6 +144,10 @@ class Project:
         """The model that compares captions, or writes judges, behind the project's store."""
         return self._chat(self.config.annotator, "annotator")
 
+    def player(self) -> ChatModel:
+        """The model that plays as a baseline, behind the project's store."""
+        return self._chat(self.config.chat, "chat")
+
     def _chat(self, config: ChatConfig, role: str, generation: int = 1) -> ChatModel:
         chat = make_chat(config, self.domain, self.calls, role, generation)
         if config.kind == "recorded":

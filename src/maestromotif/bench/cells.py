@@ -10,6 +10,7 @@ from typing import Any
 
 from maestromotif.agents.cells import digest
 from maestromotif.agents.evaluate import Progress, Setting
+from maestromotif.agents.llm_policy import LLM_POLICIES, cell_identity
 from maestromotif.bench.log import EpisodeLog, episode_row
 from maestromotif.domains.contract import Task
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources
@@ -26,9 +27,10 @@ class BenchOrder:
     Attributes:
         label: names the training in rows and tables.
         programs: source of every program of a task, by task id and name of the program.
-        policies: see ``agents.POLICIES``; seeds: each is a series of episodes of its own.
+        policies: see ``agents.POLICIES`` and ``agents.llm_policy.LLM_POLICIES``; seeds: each is a series of episodes of its own.
         episodes: of every cell.
         max_steps: where episodes are cut before the task's own limit; 0: nowhere.
+        player: ``player_identity`` of the language model, where one plays; it needs no program of a task.
     """
 
     label: str
@@ -37,6 +39,7 @@ class BenchOrder:
     seeds: tuple[int, ...]
     episodes: int
     max_steps: int = 0
+    player: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> BenchOrder:
@@ -61,6 +64,17 @@ class Cell:
     key: str
     source: str = field(repr=False)
 
+    @property
+    def where(self) -> dict[str, Any]:
+        """What each of its rows begins with."""
+        names = {"training": self.label, "task": self.task, "program": self.program, "policy": self.policy, "seed": self.seed}
+        return {"cell": self.key, **names}
+
+    @property
+    def place(self) -> str:
+        """The place of its seeds. It names the task alone: whatever plays it meets the same episodes with the same chances."""
+        return f"bench/{self.task}"
+
 
 def cells_of(setting: Setting, order: BenchOrder) -> list[Cell]:
     """All cells, task by task; the same for whoever asks.
@@ -79,7 +93,10 @@ def _cells(setting: Setting, order: BenchOrder) -> Iterator[Cell]:
         longest = min(own, order.max_steps or own)
         for name, source in programs.items():
             for policy in order.policies:
-                identity = setting.cell_identity(policy, source, 0, longest)
+                if policy in LLM_POLICIES:
+                    identity = cell_identity(setting, policy, order.player, longest)
+                else:
+                    identity = setting.cell_identity(policy, source, 0, longest)
                 for seed in order.seeds:
                     key = digest(json.dumps({**identity, "format": FORMAT, "task": task, "seed": seed}, sort_keys=True, default=str))
                     yield Cell(order.label, task, name, policy, seed, longest, key, source)
@@ -91,12 +108,12 @@ def main_criterion(task: Task) -> str:
 
 
 def play_cells(setting: Setting, order: BenchOrder, log: EpisodeLog, progress: Progress) -> dict[str, float]:
-    """Play every episode that has no row yet, and add its row as soon as it has ended.
+    """Play every episode that has no row yet, and add its row as soon as it has ended. For language models see ``bench.llm``.
 
     Returns:
         Steps each second, by task; only where something was played.
     """
-    cells = cells_of(setting, order)
+    cells = [cell for cell in cells_of(setting, order) if cell.policy not in LLM_POLICIES]
     log.open()
     done = set(log.read())
     total, before = len(cells) * order.episodes, 0
@@ -120,8 +137,7 @@ def _within(progress: Progress, cell: Cell, before: int, count: int, total: int)
 
 
 def _play(setting: Setting, cell: Cell, missing: list[int], log: EpisodeLog, progress: Progress) -> float:
-    main = main_criterion(setting.domain.tasks[cell.task])
-    where = {"cell": cell.key, "training": cell.label, "task": cell.task, "program": cell.program, "policy": cell.policy, "seed": cell.seed}
+    main, where = main_criterion(setting.domain.tasks[cell.task]), cell.where
 
     def finished(result: EpisodeResult) -> None:
         log.add(episode_row(result, setting.skills, main, **where))
@@ -134,10 +150,8 @@ def _play(setting: Setting, cell: Cell, missing: list[int], log: EpisodeLog, pro
 def _episodes(setting: Setting, cell: Cell, indices: list[int], **watch: Any) -> None:
     own = replace(setting, rewards=None, config=setting.config.model_copy(update={"seed": cell.seed}))
     sources = ScheduleSources(cell.source, own.skill_program, f"{cell.task}.py")
-    # The place of the seeds names the task alone: whatever plays it meets the same episodes with the same chances.
-    place = f"bench/{cell.task}"
     options = {"task": cell.task, "stop_on_claim": False, "indices": indices}
-    own.play(cell.policy, sources, len(indices), cell.max_steps, place, **options, **watch)
+    own.play(cell.policy, sources, len(indices), cell.max_steps, cell.place, **options, **watch)
 
 
 class _Pace:

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.text import Text
 
 from maestromotif.agents import POLICIES
+from maestromotif.agents.llm_policy import LLM_POLICIES
 from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
+from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import duration, make_display
 from maestromotif.cli.results import shown_path
@@ -50,7 +52,12 @@ def bench(
     tasks: Annotated[str, typer.Option(metavar="A,B", help="Tasks, by id; by default all that have a program.")] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of each task, policy and seed; more than before goes on.")] = 64,
     seeds: Annotated[str, typer.Option(metavar="K|LIST", help="How many series of episodes, or their seeds: 1,5,9.")] = "1",
-    policies: Annotated[str, typer.Option(metavar="A,B", help="What drives the programs.")] = ",".join(POLICIES),
+    policies: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help=f"What drives the programs: {', '.join(POLICIES)}; or {', '.join(LLM_POLICIES)}, which need none."
+        ),
+    ] = ",".join(POLICIES),
     program: Annotated[
         list[str] | None, typer.Option(metavar="TASK=FILE", help="A further program of a task, beside the project's own; may be repeated.")
     ] = None,
@@ -64,15 +71,18 @@ def bench(
 
     Every policy meets the same episodes with the same chances. Each episode is a line of episodes.jsonl as soon as it has ended, with
     its timeline of skills; the same command goes on after an interruption, and nothing is played twice. Several projects, or several
-    programs of a task, give means with standard errors.
+    programs of a task, give means with standard errors. With llm-actions, the model of [chat] names every action; with llm-skills it
+    picks the skills that the trained network carries out.
     """
-    from maestromotif.stages.bench import bench_stage
+    from maestromotif.stages.bench import bench_stage, check_player, play_with_model
 
     trainings = _trainings(folders, tasks, episodes, seeds_in(seeds), policies, program or [], max_steps, settings or [])
     home = out or trainings[0].project.artifacts / "bench"
     if dry_run:
         _dry_run(trainings, home)
         return
+    for training in trainings:
+        check_player(training.project, training.order)
     from maestromotif.stages.apart import run_apart
     from maestromotif.stages.lock import project_lock
 
@@ -89,8 +99,14 @@ def bench(
                     lambda text, stage=stage: display.warned(stage, text),  # type: ignore[misc]
                     lock,
                 )
-            if found["rates"]:
-                write_atomically(home / _RATES, json.dumps(_rates(home) | found["rates"], indent=1) + "\n")
+                if found["rates"]:
+                    write_atomically(home / _RATES, json.dumps(_rates(home) | found["rates"], indent=1) + "\n")
+                play_with_model(
+                    training.project,
+                    training.order,
+                    home,
+                    lambda fraction, text, stage=stage: display.progress(stage, fraction, text),  # type: ignore[misc]
+                )
     results = _write(trainings, home)
     if as_json:
         typer.echo(json.dumps(results, indent=1, allow_nan=False))
@@ -110,14 +126,16 @@ def _trainings(
     settings: Sequence[str],
 ) -> list[_Training]:
     from maestromotif.bench.cells import BenchOrder, cells_of
+    from maestromotif.stages.bench import with_player
     from maestromotif.stages.catalogue import evaluation_setting
 
-    chosen = tuple(names_in(policies))
+    chosen, known = tuple(names_in(policies)), (*POLICIES, *LLM_POLICIES)
     for policy in chosen:
-        if policy not in POLICIES:
-            raise ConfigError(f"--policies: unknown policy {policy!r}", f"Policies: {', '.join(POLICIES)}")
+        if policy not in known:
+            raise ConfigError(f"--policies: unknown policy {policy!r}", f"Policies: {', '.join(known)}")
     if not chosen:
-        raise ConfigError("--policies: nothing is to play", f"Policies: {', '.join(POLICIES)}")
+        raise ConfigError("--policies: nothing is to play", f"Policies: {', '.join(known)}")
+    needed = bool(set(chosen) - set(LLM_POLICIES))
     projects = [open_project(folder, settings) for folder in folders]
     if len({(project.domain.id, json.dumps(dict(project.domain.options), default=str)) for project in projects}) > 1:
         raise ConfigError("the projects have different [domain] tables", "Bench each of them by itself")
@@ -127,7 +145,8 @@ def _trainings(
     further = _further(programs, projects[0])
     found = []
     for label, project in zip(labels, projects, strict=True):
-        order = BenchOrder(label, _programs(project, names_in(tasks), further), chosen, seeds, episodes, max_steps)
+        order = BenchOrder(label, _programs(project, names_in(tasks), further, needed), chosen, seeds, episodes, max_steps)
+        order = with_player(project, order)
         setting = evaluation_setting(project)
         found.append(_Training(project, setting, order, cells_of(setting, order)))
     if len({tuple(training.order.programs) for training in found}) > 1:
@@ -150,7 +169,12 @@ def _further(programs: Sequence[str], project: Project) -> dict[str, dict[str, s
     return found
 
 
-def _programs(project: Project, wanted: Sequence[str], further: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+def _programs(project: Project, wanted: Sequence[str], further: Mapping[str, Mapping[str, str]], needed: bool) -> dict[str, dict[str, str]]:
+    """The programs of each task that is to be played; tasks without one are passed over, or refused where they were asked for.
+
+    Args:
+        needed: whether anything plays them; else all that a task has to have is a name.
+    """
     found: dict[str, dict[str, str]] = {}
     for task in dict.fromkeys(wanted or project.domain.tasks):
         if task not in project.domain.tasks:
@@ -159,7 +183,7 @@ def _programs(project: Project, wanted: Sequence[str], further: Mapping[str, Map
                 f"--tasks: {task!r} is none of the domain's tasks, so nothing but its program could judge it", f"Tasks: {known}"
             )
         own = project.folder(f"task:{task}") / f"{task}.py"
-        programs = {_OWN: _read(own, "")} if own.exists() else {}
+        programs = {_OWN: _read(own, "")} if own.exists() else {} if needed else {_OWN: ""}
         programs |= further.get(task, {})
         if programs:
             found[task] = programs
@@ -192,7 +216,7 @@ def _dry_run(trainings: Sequence[_Training], home: Path) -> None:
     keys: set[str] = set()
     for training in trainings:
         for cell in training.cells:
-            if cell.key in keys:
+            if cell.key in keys or cell.policy in LLM_POLICIES:
                 continue
             keys.add(cell.key)
             left = sum((cell.key, index) not in rows for index in range(training.order.episodes))
@@ -205,9 +229,11 @@ def _dry_run(trainings: Sequence[_Training], home: Path) -> None:
         parts = [label] if len(trainings) > 1 else []
         parts += [task, policy, *([f"program {name}"] if name != _OWN else []), f"seed {seed}"]
         typer.echo(f"{', '.join(parts)}: {left} episodes, {bound} {steps:,.0f} steps" if left else f"{', '.join(parts)}: all played")
+    asks = dry_run_with_model([(one.project, one.setting, one.order) for one in trainings], rows)
     total = sum(steps for _, steps, _ in missing.values())
     if not total:
-        typer.echo("nothing is left to play")
+        if not asks:
+            typer.echo("nothing is left to play")
         return
     rates = list(_rates(home).values())
     told = "as measured before"

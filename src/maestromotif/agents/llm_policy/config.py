@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +51,13 @@ def player_identity(project: Project) -> dict[str, Any]:
     }
 
 
-def cell_identity(setting: Setting, policy: str, player: dict[str, Any], max_steps: int) -> dict[str, Any]:
+def cell_identity(setting: Setting, policy: str, player: Mapping[str, Any], max_steps: int) -> dict[str, Any]:
     """As ``Setting.cell_identity``. A model that acts knows no skills, so its episodes are the same for all trainings.
 
     Raises:
         ArtifactError: the skills' programs or weights are missing.
     """
     if policy == SKILLS:
-        return {**setting.cell_identity(policy, "", 0, max_steps), "player": player}
-    domain = {"domain": setting.domain.id, "options": dict(setting.domain.options), "seed": setting.config.seed}
-    return {**domain, "policy": policy, "max_steps": max_steps, "player": player}
+        return {**setting.cell_identity(policy, "", 0, max_steps), "player": dict(player)}
+    domain = {"domain": setting.domain.id, "options": dict(setting.domain.options)}
+    return {**domain, "policy": policy, "max_steps": max_steps, "player": dict(player)}

@@ -112,7 +112,7 @@ class Briefing:
         """The question."""
         config = self._config
         user = _prompt("act-user" if self._acts else "pick-user").render(
-            past=_told(moment.past[-config.history :] if config.history else ()),
+            past=_told(moment.past[-config.history :] if config.history else (), moment.caption),
             step=f"{moment.step:,}",
             caption=moment.caption[:_LONGEST],
             facts="; ".join(f"{name} = {value}" for name, value in moment.facts.items()),
@@ -140,13 +140,14 @@ class Briefing:
         return next((name for name in wanted if name in moment.choices), moment.choices[0])
 
 
-def _told(past: tuple[Past, ...]) -> str:
-    """Earlier decisions in words, oldest first."""
+def _told(past: tuple[Past, ...], now: str) -> str:
+    """Earlier decisions in words, oldest first; what the last one led to, the question tells."""
     told = []
     for one in past:
         steps = f"{one.steps:,} step{'' if one.steps == 1 else 's'}"
         how = f"{steps}, {one.ended}" if one.ended else steps
-        told.append(f"Step {one.step:,}: {one.choice} ({how}). It led to:\n<<<\n{one.caption[:_LONGEST]}\n>>>")
+        led_to = "" if one is past[-1] and one.caption == now else f" It led to:\n<<<\n{one.caption[:_LONGEST]}\n>>>"
+        told.append(f"Step {one.step:,}: {one.choice} ({how}).{led_to}")
     return "\n".join(("What was done before, oldest first:", *told, "")) if told else ""
 
 
