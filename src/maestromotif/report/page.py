@@ -23,6 +23,7 @@ from maestromotif.report.overview import asked_skills, asked_tasks
 from maestromotif.report.palette import skill_slots
 from maestromotif.report.programs import gather_failures, gather_programs
 from maestromotif.report.render import count, environment, percent, plural, render_whole
+from maestromotif.report.replay import gather_replays
 from maestromotif.report.results import CAUSES, Results, SkillRow, gather_results
 from maestromotif.report.rewards import gather_rewards
 from maestromotif.report.signs import find_signs
@@ -40,6 +41,7 @@ _SECTIONS = (
     ("training", "Training"),
     ("flow", "Skills at work"),
     ("failed", "Failed episodes"),
+    ("replays", "Replays"),
     ("programs", "Programs"),
     ("cards", "Cards"),
     ("reproduce", "Reproduce"),
@@ -107,6 +109,7 @@ def _gather(sources: ReportSources, config: ReportConfig, notes: Notes) -> dict[
         "charts": tolerate(notes, "metrics.jsonl", lambda: learning_curves(metrics, sources.skills, slots)) or [],
         "flow_chart": gather_flow(sources, slots, notes),
         "timelines": gather_timelines(sources, notes),
+        "replays": gather_replays(sources, notes),
         "signs": tolerate(notes, "warnings", lambda: find_signs(rewards, programs, metrics, results)) or [],
         "state": gather_state(sources),
         "cards": tolerate(notes, "cards", lambda: gather_cards(sources, notes)) or [],

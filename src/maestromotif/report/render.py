@@ -16,7 +16,7 @@ from maestromotif.report.palette import css_variables
 
 __all__ = ["SCRIPTS", "count", "environment", "percent", "plural", "render_whole"]
 
-SCRIPTS: tuple[str, ...] = ("script.js",)
+SCRIPTS: tuple[str, ...] = ("script.js", "replay.js")
 """The templates that run in the page; each is named in its policy by digest, and no other script can run."""
 
 
@@ -34,7 +34,7 @@ def render_whole(made: Environment, template: str, scripts: Sequence[str] = SCRI
     light, dark = css_variables()
     sources = [made.get_template(name).render() for name in scripts]
     return made.get_template(template).render(
-        style=made.get_template("style.css").render(light=light, dark=dark),
+        style=made.get_template("style.css").render(light=light, dark=dark) + made.get_template("replay.css").render(),
         # The templates are this package's own, without variables.
         scripts=[Markup(source) for source in sources],  # noqa: S704
         policy=_policy(sources),

@@ -29,7 +29,7 @@ __all__ = ["Replay", "Replays", "gather_replays", "pack"]
 
 _BUDGET = 8_000_000  # bytes of all replays on one page
 _GAP = 4  # unchanged cells that cost less inside a run than a further run
-_RESTLESS = 0.5  # a fact that changes in more of the steps tells nothing of any
+_RESTLESS = 0.2  # a fact that changes in more of the steps tells nothing of any
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _text_changes(screens: Iterable[TextScreen]) -> bytes:
         chars, colours = screen.chars_HW.ravel(), screen.colours_HW.ravel()
         if before is None:
             before = np.full_like(chars, ord(" ")), np.full_like(colours, 7)
-        runs = _runs(np.flatnonzero((chars != before[0]) | (colours != before[1])))
+        runs = _runs(((chars != before[0]) | (colours != before[1])).nonzero()[0].tolist())
         row, column = screen.cursor
         parts.append(struct.pack("<HH", row * screen.chars_HW.shape[1] + column, len(runs)))
         for start, end in runs:
@@ -157,10 +157,12 @@ def _text_changes(screens: Iterable[TextScreen]) -> bytes:
     return b"".join(parts)
 
 
-def _runs(changed: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Stretches that cover these places."""
-    if not len(changed):
-        return []
-    cuts = np.flatnonzero(np.diff(changed) > _GAP)
-    starts, ends = changed[np.r_[0, cuts + 1]], changed[np.r_[cuts, len(changed) - 1]] + 1
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+def _runs(changed: Sequence[int]) -> list[tuple[int, int]]:
+    """Stretches that cover these places, which rise."""
+    runs: list[tuple[int, int]] = []
+    for place in changed:
+        if runs and place - runs[-1][1] < _GAP:
+            runs[-1] = runs[-1][0], place + 1
+        else:
+            runs.append((place, place + 1))
+    return runs
