@@ -119,7 +119,7 @@ def estimate_llm(setting: Setting, cell: Cell, config: LLMPolicyConfig, episodes
     games = _games(setting, cell, config)
     found = rehearse_llm(games, min(left, config.games))
     steps = left * cell.max_steps
-    calls = steps * found.decisions_per_step
+    calls = left + steps * found.decisions_per_step
     return Estimate(left, steps, False, calls, calls * found.prompt_tokens, calls * config.max_tokens)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from maestromotif.programs.story import chain, chain_failures, typical
 __all__ = ["bench_results"]
 
 _COUNTS = ("steps", "calls")
+_SPENT = ("tokens", "cost")  # of a language model that plays, for each episode
 _SEED = 0  # of the bootstrap
 Rows = Mapping[tuple[str, int], dict[str, Any]]
 Episodes = Sequence[Mapping[str, Any]]
@@ -87,8 +89,12 @@ def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]
     known = domain.tasks[task]
     main = main_criterion(known)
     counted = sorted({name for own in runs.values() for run in own for row in run.episodes for name in row.get("counts", ())})
+    asked = {policy: [run for run in own if all("llm" in row for row in run.episodes)] for policy, own in runs.items()}
     names = (*_COUNTS, *(f"{name} count" for name in counted))
     rng = np.random.default_rng(_SEED)
+    counts = {name: {policy: _count(own, name, rng, confidence) for policy, own in runs.items()} for name in names}
+    if any(asked.values()):
+        counts |= {name: {policy: _count(own, name, rng, confidence) for policy, own in asked.items()} for name in _SPENT}
     return {
         "max_steps": longest,
         "own_limit": known.max_steps,
@@ -101,7 +107,8 @@ def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]
             }
             for name in known.criteria
         },
-        "counts": {name: {policy: _count(own, name, rng, confidence) for policy, own in runs.items()} for name in names},
+        "counts": counts,
+        "llm": {policy: _spent(own) for policy, own in asked.items() if own},
         "paired": _paired(runs, main, confidence),
         "failures": {policy: _failures(own, main) for policy, own in runs.items()},
     }
@@ -118,6 +125,9 @@ def _rate(runs: Sequence[_Run], criterion: str, confidence: float) -> dict[str, 
 
 def _count(runs: Sequence[_Run], name: str, rng: np.random.Generator, confidence: float) -> dict[str, Any]:
     def value(row: Mapping[str, Any]) -> float:
+        if name in _SPENT:
+            spent = row["llm"]
+            return float(spent["cost"] if name == "cost" else spent["prompt_tokens"] + spent["completion_tokens"])
         if name in _COUNTS:
             return float(row["steps"] if name == "steps" else len(row["calls"]))
         return float(row.get("counts", {}).get(name.removesuffix(" count"), 0))
@@ -134,6 +144,18 @@ def _count(runs: Sequence[_Run], name: str, rng: np.random.Generator, confidence
         "high": _number(interval.high) if single else None,
         **_over_runs(runs, [float(np.mean(values(run))) for run in runs]),
     }
+
+
+def _spent(runs: Sequence[_Run]) -> dict[str, Any]:
+    """What a language model was asked in all these episodes, and how often it made no choice of its own, by reason."""
+    rows = [row for run in runs for row in run.episodes]
+    found: dict[str, Any] = {"episodes": len(rows), "steps": sum(row["steps"] for row in rows)}
+    for name in ("decisions", "retried", "calls", "prompt_tokens", "completion_tokens", "cost"):
+        found[name] = sum(row["llm"][name] for row in rows)
+    defaults: Counter[str] = Counter()
+    for row in rows:
+        defaults.update(row["llm"]["defaults"])
+    return {**found, "defaults": dict(sorted(defaults.items()))}
 
 
 def _over_runs(runs: Sequence[_Run], values: Sequence[float]) -> dict[str, Any]:

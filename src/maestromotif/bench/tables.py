@@ -68,7 +68,9 @@ def cell_text(row: Mapping[str, Any]) -> str:
     if row["value"] is None:
         return ""
     counted = row["measure"].endswith(" count")
-    shown = _hundredths if counted else _whole if row["measure"] in ("steps", "calls") else _percent
+    shown = _hundredths if counted else _whole if row["measure"] in ("steps", "calls", "tokens") else _percent
+    if row["measure"] == "cost":
+        shown = _digits
     unit = "%" if shown is _percent else ""
     if row["standard_error"] is not None:
         return f"{shown(row['value'])}{unit} ± {shown(row['standard_error'])}"
@@ -84,6 +86,10 @@ def _percent(value: float) -> str:
 
 def _hundredths(value: float) -> str:
     return f"{value:.2f}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def _whole(value: float) -> str:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ from maestromotif.agents.llm_policy import LLM_POLICIES
 from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
 from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
-from maestromotif.cli.display import duration, make_display
+from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ArtifactError, ConfigError
 from maestromotif.files import write_atomically
@@ -74,7 +75,7 @@ def bench(
     programs of a task, give means with standard errors. With llm-actions, the model of [chat] names every action; with llm-skills it
     picks the skills that the trained network carries out.
     """
-    from maestromotif.stages.bench import bench_stage, check_player, play_with_model
+    from maestromotif.stages.bench import check_player
 
     trainings = _trainings(folders, tasks, episodes, seeds_in(seeds), policies, program or [], max_steps, settings or [])
     home = out or trainings[0].project.artifacts / "bench"
@@ -83,36 +84,34 @@ def bench(
         return
     for training in trainings:
         check_player(training.project, training.order)
-    from maestromotif.stages.apart import run_apart
-    from maestromotif.stages.lock import project_lock
-
     with make_display(aside=as_json) as display:
         for training in trainings:
-            stage = bench_stage(asdict(training.order))
-            with project_lock(training.project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock:
-                display.started(stage, home, training.order.label if len(trainings) > 1 else "")
-                found = run_apart(
-                    stage,
-                    training.project,
-                    home,
-                    lambda fraction, text, stage=stage: display.progress(stage, fraction, text),  # type: ignore[misc]
-                    lambda text, stage=stage: display.warned(stage, text),  # type: ignore[misc]
-                    lock,
-                )
-                if found["rates"]:
-                    write_atomically(home / _RATES, json.dumps(_rates(home) | found["rates"], indent=1) + "\n")
-                play_with_model(
-                    training.project,
-                    training.order,
-                    home,
-                    lambda fraction, text, stage=stage: display.progress(stage, fraction, text),  # type: ignore[misc]
-                )
+            _play(training, home, display, training.order.label if len(trainings) > 1 else "")
     results = _write(trainings, home)
     if as_json:
         typer.echo(json.dumps(results, indent=1, allow_nan=False))
     else:
         _print(results)
         typer.echo(f"episodes, tables: {shown_path(home)}")
+
+
+def _play(training: _Training, home: Path, display: PlainDisplay | LiveDisplay, label: str) -> None:
+    """Play what is missing of one training."""
+    from maestromotif.stages.apart import run_apart
+    from maestromotif.stages.bench import bench_stage, play_with_model
+    from maestromotif.stages.lock import project_lock
+
+    project, order, stage = training.project, training.order, bench_stage(asdict(training.order))
+    report = partial(display.progress, stage)
+    with project_lock(project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock:
+        if set(order.policies) - set(LLM_POLICIES):
+            display.started(stage, home, label)
+            found = run_apart(stage, project, home, report, partial(display.warned, stage), lock)
+            if found["rates"]:
+                write_atomically(home / _RATES, json.dumps(_rates(home) | found["rates"], indent=1) + "\n")
+        if set(order.policies) & set(LLM_POLICIES):
+            display.started(stage, home, ", ".join(filter(None, (label, "a language model plays"))))
+            play_with_model(project, order, home, report)
 
 
 def _trainings(

@@ -141,8 +141,9 @@ class Rehearsal:
 
 
 def rehearse_llm(games: LLMGames, episodes: int, seconds: float = 5.0, decisions: int = 400) -> Rehearsal:
-    """Play with choices by chance for some seconds, or until so many decisions were due, to learn what would be asked; asks nobody."""
-    briefing, rng, until = games.briefing(), random.Random(0), time.monotonic() + seconds  # noqa: S311 - repeatable on purpose
+    """Play with choices by chance for some seconds, or until so many decisions were due, to learn what would be asked. Asks nobody."""
+    briefing, rng = games.briefing(), random.Random(0)  # noqa: S311 - repeatable on purpose
+    began: list[float] = []  # when the first decision was due, since making games and compiling may take longer than all else
     sizes: list[int] = []
     steps: dict[int, int] = {}
     lock = threading.Lock()
@@ -150,10 +151,11 @@ def rehearse_llm(games: LLMGames, episodes: int, seconds: float = 5.0, decisions
     def decide(moment: Moment) -> Decision:
         request = briefing.request(moment)
         with lock:
+            began[:] = began or [time.monotonic()]
             sizes.append(estimated_tokens(request))
             steps[moment.episode] = max(moment.step, steps.get(moment.episode, 0))
             choice = rng.choice(moment.choices)
-            if len(sizes) >= decisions or time.monotonic() > until:
+            if len(sizes) >= decisions or time.monotonic() > began[0] + seconds:
                 raise _Enough
         return Decision(moment, choice, "", (), 0, 0, 0)
 
@@ -163,7 +165,9 @@ def rehearse_llm(games: LLMGames, episodes: int, seconds: float = 5.0, decisions
 
     with contextlib.suppress(_Enough):
         _play(games, range(episodes), decide, ended)
-    return Rehearsal(len(sizes) / max(1, sum(steps.values())), sum(sizes) / max(1, len(sizes)))
+    # The first decision of an episode is made before any step.
+    later = max(0, len(sizes) - len(steps))
+    return Rehearsal(later / max(1, sum(steps.values())), sum(sizes) / max(1, len(sizes)))
 
 
 class _Enough(Exception):
