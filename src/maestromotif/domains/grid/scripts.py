@@ -1,0 +1,102 @@
+"""Skills by rule, for the simulator and the explorer: they follow the ways that the observation shows too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maestromotif.domains.contract import ACTION_MASK, DomainEnv, Facts
+from maestromotif.domains.grid import sight
+from maestromotif.domains.grid.env import GridEnv
+from maestromotif.domains.grid.vocabulary import ACTIONS
+
+__all__ = ["AIMS", "GridExplorer", "GridSimulator", "follow"]
+
+_LEFT, _RIGHT, _FORWARD, _PICK, _PUT, _OPEN = range(len(ACTIONS))
+# Where a skill goes, and what it does there; no target: it does so where it stands.
+AIMS: Mapping[str, tuple[str, int]] = {
+    "explore": ("unseen", _FORWARD),
+    "fetch_key": ("key", _PICK),
+    "open_door": ("door", _OPEN),
+    "fetch_ball": ("ball", _PICK),
+    "fetch_box": ("box", _PICK),
+    "put_down": ("", _PUT),
+    "bring_home": ("home", _PUT),
+    "visit_goal": ("goal", _FORWARD),
+}
+_STEPS = {sight.AHEAD: _FORWARD, sight.RIGHT: _RIGHT, sight.BEHIND: _RIGHT, sight.LEFT: _LEFT}
+_TICK = 4
+
+
+def follow(env: GridEnv, game: int, skill: str, rng: np.random.Generator) -> int:
+    """The action that brings a skill on; a chance one where none is known, or for a skill that is not known."""
+    allowed = env.observation[ACTION_MASK][game]
+    target, deed = AIMS.get(skill, ("", -1))
+    way = env.ways_BT[game, sight.TARGETS.index(target)] if target else sight.HERE
+    wish = _STEPS.get(int(way), -1 if way == sight.NOWHERE else deed)
+    if wish >= 0 and allowed[wish]:
+        return wish
+    moves = np.flatnonzero(allowed[: _FORWARD + 1])
+    return int(rng.choice(moves))
+
+
+class GridSimulator:
+    """The house itself, in which one tick is up to four steps of a skill by rule.
+
+    Args:
+        room: size of the rooms.
+        slips: chance that a step is a random one.
+    """
+
+    def __init__(self, room: int, slips: float) -> None:
+        self._env = GridEnv(1, room)
+        self._slips = slips
+        self._rng = np.random.default_rng(0)
+
+    def reset(self, seed: int) -> Facts:
+        self._rng = np.random.default_rng([seed % 2**63, 7])
+        self._env.reset([0], [seed])
+        return self._env.facts(0)
+
+    def step(self, skill: str) -> tuple[Facts, bool]:
+        before = self._env.facts(0)
+        facts = before
+        for _ in range(_TICK):
+            skilled = "" if self._rng.random() < self._slips else skill
+            self._env.step(np.array([follow(self._env, 0, skilled, self._rng)], np.int64))
+            facts = self._env.facts(0)
+            # A tick ends where a program may want to decide anew.
+            if any(getattr(facts, name) != getattr(before, name) for name in ("carrying", "door", "on_goal", "more_to_see")):
+                break
+        return facts, False
+
+    def truth(self) -> Mapping[str, Any]:
+        return self._env.truth(0)
+
+
+class GridExplorer:
+    """Tries one skill by rule after the other, each for a while, and steps at random now and then."""
+
+    _CHANGES, _SLIPS = 0.05, 0.3
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._skills: list[str] = []
+
+    def act(self, env: DomainEnv) -> NDArray[np.int64]:
+        assert isinstance(env, GridEnv)
+        rng, names = self._rng, list(AIMS)
+        if len(self._skills) != env.num_games:
+            self._skills = [names[0]] * env.num_games
+        actions_B = np.zeros(env.num_games, np.int64)
+        for game in range(env.num_games):
+            if rng.random() < self._CHANGES:
+                self._skills[game] = names[int(rng.integers(len(names)))]
+            if rng.random() < self._SLIPS:
+                actions_B[game] = rng.choice(np.flatnonzero(env.observation[ACTION_MASK][game]))
+            else:
+                actions_B[game] = follow(env, game, self._skills[game], rng)
+        return actions_B
