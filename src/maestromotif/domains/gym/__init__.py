@@ -3,9 +3,11 @@
 from maestromotif.domains.contract import Facts, FactSpec, SignSpec
 from maestromotif.domains.gym.adapter import TREND, Adapter, Goal, trend, trends
 from maestromotif.domains.gym.domain import GymDomain
+from maestromotif.domains.gym.found import LEAST
 from maestromotif.domains.gym.pictures import bright_column, bright_row, brightness
 
 __all__ = [
+    "LEAST",
     "TREND",
     "Adapter",
     "FactSpec",

@@ -179,6 +179,11 @@ class GymDomain(Domain):
         return self._parts[0]
 
     @property
+    def max_steps(self) -> int:
+        """The environment's own limit of steps; where it has none, a thousand."""
+        return self._parts[4]
+
+    @property
     def id(self) -> str:
         return "gym"
 
@@ -227,7 +232,7 @@ class GymDomain(Domain):
 
     @property
     def recommended(self) -> Mapping[str, Mapping[str, Any]]:
-        limit = min(self._parts[4], 1_000)
+        limit = min(self.max_steps, _EPISODE)
         return {
             "domain": {"env": self.env_id},
             "collect": {"steps": 16_000, "shard_steps": 4_000},
