@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from maestromotif.agents.llm_policy import ACTIONS, SKILLS
 from maestromotif.bench.cells import BenchOrder, Cell
 from maestromotif.bench.results import Rows, bench_results
 from maestromotif.bench.tables import COLUMNS, as_markdown, cell_text, rows_of
@@ -16,7 +17,6 @@ from maestromotif.domains.contract import Domain
 __all__ = [
     "METHODS",
     "PER_TASK",
-    "WITH_MODEL",
     "ZERO_SHOT",
     "Costs",
     "Method",
@@ -36,14 +36,12 @@ METHODS: Mapping[str, str] = {
     "motif": "a network for each task; one reward from AI feedback on the task's text; no hierarchy",
     "embedding": "a network for each task; reward from the similarity of caption and task's text",
     "task-reward": "a network for each task; the task's own reward and the game's score",
-    "llm-actions": "a language model chooses every action from captions",
-    "llm-skills": "a language model chooses among the trained skills",
+    ACTIONS: "a language model chooses every action from captions",
+    SKILLS: "a language model chooses among the trained skills",
 }
 """By name, in the order of the table."""
 PER_TASK = ("motif", "embedding", "task-reward")
 """Those that train a network for each task."""
-WITH_MODEL = ("llm-actions", "llm-skills")
-"""Those that ask a language model while they play."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from maestromotif.bench.baselines import METHODS, baselines_csv, baselines_markdown, costs_text, task_rows
 from maestromotif.bench.tables import cell_text
+from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import duration, make_display
 from maestromotif.cli.results import shown_path
@@ -86,8 +87,12 @@ def _do(work: Baselines, aside: bool) -> None:
 
     command = shlex.join(["maestromotif", *sys.argv[1:]])
     with make_display(aside) as display, open_runner(work.project, command, display) as runner:
-        for _ in work.run(runner, display, command):
-            _write(work)
+        try:
+            for _ in work.run(runner, display, command):
+                _write(work)
+        except BaseException:
+            _write(work)  # with what is missing
+            raise
 
 
 def _write(work: Baselines) -> dict[str, Any]:
@@ -99,6 +104,8 @@ def _write(work: Baselines) -> dict[str, Any]:
 
 
 def _dry_run(work: Baselines) -> None:
+    from maestromotif.bench.log import EpisodeLog
+
     rows = work.left()
     left, play = (sum(getattr(row, name) for row in rows) for name in ("train", "play"))
     rate, told = work.rate() if left + play else (1.0, "")
@@ -111,8 +118,10 @@ def _dry_run(work: Baselines) -> None:
         if row.episodes:
             parts.append(f"{row.episodes} episodes to play, at most {row.play:,} steps, {duration(row.play / rate)}")
         typer.echo(f"{row.method}: {'; '.join([*parts, *row.missing]) or 'done'}")
+    asked = dry_run_with_model(work.with_model(), EpisodeLog(work.home).read())
     if not left + play:
-        typer.echo("nothing is left to do")
+        if not asked:
+            typer.echo("nothing is left to do")
         return
     typer.echo(
         f"all: {left:,} steps to train, about {duration(left / rate)}, and at most {play:,} to play, at most about "

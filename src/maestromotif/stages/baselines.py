@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maestromotif.bench.baselines import PER_TASK, WITH_MODEL, ZERO_SHOT, Costs, Method, baseline_results
+from maestromotif.agents.llm_policy import LLM_POLICIES, SKILLS, needs_endpoint
+from maestromotif.bench.baselines import PER_TASK, ZERO_SHOT, Costs, Method, baseline_results
 from maestromotif.bench.cells import BenchOrder, cells_of
 from maestromotif.bench.log import EpisodeLog
 from maestromotif.bench.results import Rows
@@ -28,7 +29,7 @@ from maestromotif.project import Project
 from maestromotif.rl.task_reward import write_task_reward
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.stages.apart import run_apart
-from maestromotif.stages.bench import bench_stage
+from maestromotif.stages.bench import bench_stage, play_with_model, with_player
 from maestromotif.stages.card import Card
 from maestromotif.stages.catalogue import evaluation_setting, task_stage, training_stages
 from maestromotif.stages.rate import rate_stage
@@ -36,6 +37,7 @@ from maestromotif.stages.runner import Runner, open_runner
 from maestromotif.stages.stage import Stage, Watcher, Work
 
 if TYPE_CHECKING:
+    from maestromotif.agents import Setting
     from maestromotif.bench.cells import Cell
 
 __all__ = ["BaselinePlan", "Baselines", "Left", "baseline_project", "baseline_stages"]
@@ -241,7 +243,7 @@ class Baselines:
             MaestroError: whatever a stage raises; what was done so far is kept.
         """
         methods = set(self.plan.methods)
-        skilled = methods & {ZERO_SHOT, "untrained", "llm-skills"}
+        skilled = methods & {ZERO_SHOT, "untrained", SKILLS}
         tasks = self.project.domain.tasks
         if skilled:
             programs = [task_stage(self.project, task, tasks[task].description) for task in self.plan.tasks]
@@ -259,13 +261,17 @@ class Baselines:
             self._in(own, baseline_stages(self.plan, own, method, captions), named, command)
             self._play(method, watcher, runner.lock, [task])
             yield
+        for method in self.plan.methods:
+            if method in LLM_POLICIES and not needs_endpoint(self.project):
+                self._play(method, watcher, runner.lock, self.plan.tasks)
+                yield
 
     def _collected(self, runner: Runner, watcher: Watcher, command: str) -> Project:
         """The project whose captions are compared: this one, unless its skills came trained."""
         if not self.project.config.project.pretrained:
             runner.run([stage for stage in training_stages(self.project) if stage.id == "collect"])
             return self.project
-        shared = _derived(self.project, Path(_SHARED), self.project.skills)
+        shared = _derived(self.project, Path(_SHARED), tuple(self.project.skills))
         collect = [stage for stage in training_stages(shared) if stage.id == "collect"]
         self._in(shared, collect, _Named(watcher, "captions for all"), command)
         return shared
@@ -283,6 +289,9 @@ class Baselines:
             if self._all_played(own, order):
                 continue
             named.started(stage, self.home, "")
+            if method in LLM_POLICIES:
+                play_with_model(own, order, self.home, partial(named.progress, stage))
+                continue
             run_apart(stage, own, self.home, partial(named.progress, stage), partial(named.warned, stage), lock)
 
     def _all_played(self, own: Project, order: BenchOrder) -> bool:
@@ -290,7 +299,7 @@ class Baselines:
         return all((cell.key, index) in rows for cell in cells_of(evaluation_setting(own), order) for index in range(order.episodes))
 
     def _orders(self, method: str, tasks: Sequence[str]) -> Iterator[tuple[Project, BenchOrder]]:
-        """In which project a method plays, and what."""
+        """In which projects a method plays, and what."""
         policy = {ZERO_SHOT: "trained"}.get(method, "trained" if method in PER_TASK else method)
         if method in PER_TASK:
             for task in tasks:
@@ -298,6 +307,8 @@ class Baselines:
                 yield own, self._order(policy, {task: {"own": _POLICY}})
         elif method in ("random", "explorer"):
             yield self._plain, self._order(policy, {task: {"own": _POLICY} for task in tasks})
+        elif method in LLM_POLICIES:
+            yield self.project, with_player(self.project, self._order(policy, {task: {"own": ""} for task in tasks}))
         else:
             files = {task: self.project.folder(f"task:{task}") / f"{task}.py" for task in tasks}
             programs = {task: {"own": path.read_text(encoding="utf-8")} for task, path in files.items() if path.is_file()}
@@ -308,13 +319,14 @@ class Baselines:
         return BenchOrder(self.project.root.resolve().name, programs, (policy,), plan.seeds, plan.episodes, plan.max_steps)
 
     def left(self) -> list[Left]:
-        """What is left to do, row by row."""
+        """What is left to do, row by row; for language models that can play see ``with_model``."""
         rows = EpisodeLog(self.home).read()
-        return [self._left(name, rows) for name in self.plan.methods]
+        able = {policy for _, _, order in self.with_model() for policy in order.policies}
+        return [self._left(name, rows) for name in self.plan.methods if name not in able]
 
     def _left(self, name: str, rows: Rows) -> Left:
-        method, plan = self._method(name), self.plan
-        if name in WITH_MODEL:
+        method, plan = self._method(name, rows), self.plan
+        if name in LLM_POLICIES:
             return Left(name, missing=tuple(method.missing))
         networks = len(plan.tasks) if name in PER_TASK else 0
         train = max(0, networks * plan.steps - method.costs.steps)
@@ -325,6 +337,15 @@ class Baselines:
         left = {task: sum(plan.episodes - played.get((task, seed), 0) for seed in plan.seeds) for task in plan.tasks}
         play = sum(left[task] * min(longest, plan.max_steps or longest) for task, longest in own.items())
         return Left(name, networks, train, sum(left.values()), play)
+
+    def with_model(self) -> list[tuple[Project, Setting, BenchOrder]]:
+        """What language models play that can: the project names an endpoint, and has the skills that are to be chosen from."""
+        setting = evaluation_setting(self.project)
+        found = []
+        for method in self.plan.methods:
+            if method in LLM_POLICIES and not self._method(method, {}).missing:
+                found += [(project, setting, order) for project, order in self._orders(method, self.plan.tasks)]
+        return found
 
     def rate(self) -> tuple[float, str]:
         """Environment steps a second in training, and how that is known."""
@@ -338,16 +359,17 @@ class Baselines:
 
     def results(self) -> dict[str, Any]:
         """What has been played so far; see ``baseline_results``."""
-        methods = [self._method(name) for name in self.plan.methods]
+        rows = EpisodeLog(self.home).read()
+        methods = [self._method(name, rows) for name in self.plan.methods]
         order = self._order("", {})
         confidence = self.project.config.evaluate.confidence
-        return baseline_results(self.project.domain, order.label, order, methods, EpisodeLog(self.home).read(), confidence)
+        return baseline_results(self.project.domain, order.label, order, methods, rows, confidence)
 
-    def _method(self, name: str) -> Method:
+    def _method(self, name: str, rows: Rows) -> Method:
         cells: list[Cell] = []
         missing: list[str] = []
-        if name in WITH_MODEL:
-            return Method(name, (), Costs(), (self._lacks_endpoint(),))
+        if name in LLM_POLICIES and (lacking := needs_endpoint(self.project)):
+            return Method(name, missing=(lacking,))
         costs = _costs(self.project) if name == ZERO_SHOT else Costs()
         for own, order in self._orders(name, self.plan.tasks):
             if name in PER_TASK:
@@ -355,13 +377,17 @@ class Baselines:
             try:
                 cells += cells_of(evaluation_setting(own), order)
             except ArtifactError:
-                missing.append(f"{', '.join(order.programs)}: not trained" if name in PER_TASK else "not prepared")
+                missing.append(f"{', '.join(order.programs)}: not trained" if name in PER_TASK else "skills or programs are not there yet")
+        if name in LLM_POLICIES:
+            costs = _spent_playing(cells, rows)
         return Method(name, cells, costs, missing)
 
-    def _lacks_endpoint(self) -> str:
-        from maestromotif.agents.llm_policy import needs_endpoint
 
-        return needs_endpoint(self.project) or "not played"
+def _spent_playing(cells: Sequence[Cell], rows: Rows) -> Costs:
+    """What a language model has cost that plays: the sums of its episodes' rows."""
+    keys = {cell.key for cell in cells}
+    spent = [row["llm"] for (key, _), row in rows.items() if key in keys]
+    return Costs(tokens=sum(one["prompt_tokens"] + one["completion_tokens"] for one in spent), money=sum(one["cost"] for one in spent))
 
 
 def _costs(project: Project) -> Costs:
