@@ -40,6 +40,7 @@ bench-train: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	@$(BIN)/python -m maestromotif.cli.reference docs/cli.md
+	@$(BIN)/python -m maestromotif.programs.transcripts nethack docs/transcripts
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -58,10 +58,12 @@ def skill_program(skills: SkillSet) -> str:
     return "\n\n".join(parts)
 
 
-def play(policy: str, skills: SkillSet, seed: int, perfect: bool = False, ticks: int = 500, task: str = "") -> dict[str, Any]:
-    """One simulated episode: calls per skill, where each began, ends, faults, criteria."""
+def play(
+    policy: str, skills: SkillSet, seed: int, perfect: bool = False, ticks: int = 500, task: str = "", module: str = ""
+) -> dict[str, Any]:
+    """One simulated episode: calls per skill, where each began, ends, faults, criteria; ``module``: other programs of the skills."""
     simulator = DungeonSimulator(perfect_rates() if perfect else practised())
-    schedule = ProgramSchedule(skills, skill_program(skills), policy, NAMES, seed)
+    schedule = ProgramSchedule(skills, module or skill_program(skills), policy, NAMES, seed)
     facts = simulator.reset(seed)
     criteria = {name: make() for name, make in TASKS[task].criteria.items()} if task else {}
     met = {name: criterion.update(facts, simulator.truth()) for name, criterion in criteria.items()}

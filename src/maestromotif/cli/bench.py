@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
@@ -21,6 +22,7 @@ from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
 from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
+from maestromotif.cli.generations import generation_files, generations_in, write_generations
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ArtifactError, ConfigError
 from maestromotif.files import write_atomically
@@ -36,6 +38,28 @@ _WIDTH, _NAME, _PAPER = 80, 17, 14  # of a table on the terminal, its first and 
 _RATES = "rates.json"
 _OWN = "own"
 _FAILURES = 3
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which programs are to be played.
+
+    Attributes:
+        tasks: ids; empty: all that have a program.
+        further: ``--program``, as it was given.
+        generations: empty: the project's own programs.
+        write: have programs of generations written that are missing.
+    """
+
+    tasks: list[str]
+    further: Sequence[str]
+    generations: tuple[int, ...]
+    write: bool
+
+    def generated(self, project: Project) -> list[str]:
+        """The tasks that have, or get, programs of several generations."""
+        written = [task for task in project.domain.tasks if project.folder(f"task:{task}").exists()]
+        return self.tasks or written or list(project.config.evaluate.tasks or project.domain.tasks)
 
 
 @dataclass(frozen=True)
@@ -62,6 +86,10 @@ def bench(
     program: Annotated[
         list[str] | None, typer.Option(metavar="TASK=FILE", help="A further program of a task, beside the project's own; may be repeated.")
     ] = None,
+    generations: Annotated[
+        str,
+        typer.Option(metavar="K|LIST", help="Play programs of so many generations, or of these; missing ones are written first."),
+    ] = "",
     max_steps: Annotated[int, typer.Option(min=0, help="Cut episodes before the task's own limit; the table says so.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where rows and tables go.", show_default="artifacts/bench of the first project")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON, and progress on standard error.")] = False,
@@ -77,7 +105,10 @@ def bench(
     """
     from maestromotif.stages.bench import check_player
 
-    trainings = _trainings(folders, tasks, episodes, seeds_in(seeds), policies, program or [], max_steps, settings or [])
+    wanted = _Wanted(names_in(tasks), program or [], generations_in(generations), write=not dry_run)
+    # Nothing but the document may stand on standard output.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        trainings = _trainings(folders, wanted, episodes, seeds_in(seeds), policies, max_steps, settings or [])
     home = out or trainings[0].project.artifacts / "bench"
     if dry_run:
         _dry_run(trainings, home)
@@ -116,11 +147,10 @@ def _play(training: _Training, home: Path, display: PlainDisplay | LiveDisplay, 
 
 def _trainings(
     folders: Sequence[Path],
-    tasks: str,
+    wanted: _Wanted,
     episodes: int,
     seeds: tuple[int, ...],
     policies: str,
-    programs: Sequence[str],
     max_steps: int,
     settings: Sequence[str],
 ) -> list[_Training]:
@@ -141,10 +171,10 @@ def _trainings(
     labels = [project.root.resolve().name for project in projects]
     if len(set(labels)) < len(labels):
         labels = [str(project.root) for project in projects]
-    further = _further(programs, projects[0])
+    further = _further(wanted.further, projects[0])
     found = []
     for label, project in zip(labels, projects, strict=True):
-        order = BenchOrder(label, _programs(project, names_in(tasks), further, needed), chosen, seeds, episodes, max_steps)
+        order = BenchOrder(label, _programs(project, wanted, further, needed), chosen, seeds, episodes, max_steps)
         order = with_player(project, order)
         setting = evaluation_setting(project)
         found.append(_Training(project, setting, order, cells_of(setting, order)))
@@ -168,26 +198,36 @@ def _further(programs: Sequence[str], project: Project) -> dict[str, dict[str, s
     return found
 
 
-def _programs(project: Project, wanted: Sequence[str], further: Mapping[str, Mapping[str, str]], needed: bool) -> dict[str, dict[str, str]]:
+def _programs(project: Project, wanted: _Wanted, further: Mapping[str, Mapping[str, str]], needed: bool) -> dict[str, dict[str, str]]:
     """The programs of each task that is to be played; tasks without one are passed over, or refused where they were asked for.
 
     Args:
         needed: whether anything plays them; else all that a task has to have is a name.
     """
-    found: dict[str, dict[str, str]] = {}
-    for task in dict.fromkeys(wanted or project.domain.tasks):
+    for task in wanted.tasks:
         if task not in project.domain.tasks:
             known = ", ".join(project.domain.tasks)
             raise ConfigError(
                 f"--tasks: {task!r} is none of the domain's tasks, so nothing but its program could judge it", f"Tasks: {known}"
             )
+    if wanted.generations and wanted.write:
+        write_generations(project, wanted.generated(project), wanted.generations)
+    found: dict[str, dict[str, str]] = {}
+    for task in wanted.generated(project) if wanted.generations else wanted.tasks or project.domain.tasks:
         own = project.folder(f"task:{task}") / f"{task}.py"
-        programs = {_OWN: _read(own, "")} if own.exists() else {} if needed else {_OWN: ""}
+        files = generation_files(project, task, wanted.generations) if wanted.generations else {_OWN: own}
+        programs = {name: _read(file, "") for name, file in files.items() if file.exists()}
+        if wanted.generations:
+            for name in (name for name in files if name not in programs):
+                typer.echo(f"{task}, program {name}: not written yet; that comes first, and what follows is without it")
+        elif not programs and not needed:
+            programs = {_OWN: ""}
         programs |= further.get(task, {})
         if programs:
             found[task] = programs
-        elif wanted:
-            raise ArtifactError(f"{own}: there is no program for this task", f"Run `maestromotif solve {project.root} {task}`")
+        elif wanted.tasks:
+            remedy = "Leave --dry-run out" if wanted.generations else f"Run `maestromotif solve {project.root} {task}`"
+            raise ArtifactError(f"{own}: there is no program for this task", remedy)
     if not found:
         raise ArtifactError(f"{project.root}: no task has a program", f"Run `maestromotif evaluate {project.root}`")
     return found

@@ -59,8 +59,11 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def seeds_in(text: str) -> tuple[int, ...]:
+def seeds_in(text: str, option: str = "--seeds", what: str = "seeds") -> tuple[int, ...]:
     """Seeds as ``--seeds`` gives them: how many, from 1 on, or which.
+
+    Args:
+        option, what: for another option that is given alike.
 
     Raises:
         ConfigError: it gives neither.
@@ -70,7 +73,7 @@ def seeds_in(text: str) -> tuple[int, ...]:
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
-        raise ConfigError(f"--seeds: {text!r} is neither a number of seeds nor a list of them", "Write for example 3, or 1,5,9")
+        raise ConfigError(f"{option}: {text!r} is neither a number of {what} nor a list of them", "Write for example 3, or 1,5,9")
     return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(1, numbers[0] + 1))
 
 

@@ -72,16 +72,16 @@ class RecordedChat:
 
     def __init__(self, folders: Iterable[str | Path], table: str = "coder", generation: int = 1) -> None:
         self._table = table
-        folders = list(map(Path, folders))
-        known = generations(folders)
+        paths = list(map(Path, folders))
+        known = generations(paths)
         if generation not in known:
             raise ChatError(
                 f"[program] generation = {generation}: no such generation of answers is recorded",
                 f"Choose one of {', '.join(map(str, known))}, or have programs written: {_ENDPOINT.format(table=table)}",
             )
-        self._answers = list(_answers_of(folders, generation))
+        self._answers = list(_answers_of(paths, generation))
         if generation > 1:
-            self._answers += [answer for answer in _answers_of(folders, 1) if answer.is_fallback]
+            self._answers += [answer for answer in _answers_of(paths, 1) if answer.is_fallback]
         self._answers += _answers_of([FALLBACK_FOLDER], 1)
         digest = hashlib.sha256()
         for answer in self._answers:

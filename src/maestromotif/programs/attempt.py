@@ -12,11 +12,16 @@ from maestromotif.programs.assess import Assessment
 from maestromotif.programs.scenario import Outcome
 from maestromotif.programs.trial import TrialReport
 
-__all__ = ["LAYERS", "Attempt"]
+__all__ = ["LAYERS", "Attempt", "digest_of"]
 
 # In the order in which a program meets them.
 LAYERS = ("answer", "check", "contract", "scenario", "simulation", "assessment")
 _NOT_REACHED: Mapping[str, Any] = {"verdict": "not reached", "problems": []}
+
+
+def digest_of(source: str) -> str:
+    """16 hexadecimal digits of the sha256 of a program."""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,7 @@ class Attempt:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits of the sha256 of the program."""
-        return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+        return digest_of(self.source)
 
     def layers(self) -> dict[str, dict[str, Any]]:
         """The verdict of each layer, with its reasons."""

@@ -1,0 +1,54 @@
+"""Programs of several generations for ``bench``: which are meant, and having those written that are not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maestromotif.cli.common import run_stages, seeds_in
+from maestromotif.errors import ConfigError
+
+if TYPE_CHECKING:
+    from maestromotif.project import Project
+
+__all__ = ["generation_files", "generations_in", "write_generations"]
+
+
+def generations_in(text: str) -> tuple[int, ...]:
+    """Generations as ``--generations`` gives them: how many, from 1 on, or which; empty: none are asked for.
+
+    Raises:
+        ConfigError: it gives neither.
+    """
+    found = seeds_in(text, "--generations", "generations") if text.strip() else ()
+    if 0 in found:
+        raise ConfigError(f"--generations: {text!r} names generation 0", "They are counted from 1")
+    return found
+
+
+def generation_files(project: Project, task: str, generations: Sequence[int]) -> dict[str, Path]:
+    """Where the programs of a task lie, written or not, by the name under which they stand in tables."""
+    from maestromotif.stages.catalogue import generation_stage
+
+    return {
+        f"generation-{generation}": project.folder(generation_stage(project, task, generation).id) / f"{task}.py"
+        for generation in generations
+    }
+
+
+def write_generations(project: Project, tasks: Sequence[str], generations: Sequence[int]) -> None:
+    """Bring the programs of tasks up to date, in every generation.
+
+    Raises:
+        ProjectError: the project has no trained skills yet.
+        ChatError: a generation cannot be had, for example because none such is recorded.
+    """
+    from maestromotif.stages.catalogue import generation_stage, training_stages
+
+    stages = [generation_stage(project, task, generation) for task in tasks for generation in generations]
+    training = training_stages(project)
+    if project.config.project.pretrained:
+        run_stages(project, [*training, *stages])
+    else:
+        run_stages(project, stages, training)
