@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 import torch
 
 from maestromotif.agents import EvaluateConfig, Setting, evaluate_skills, evaluate_task
+from maestromotif.agents.config import POLICIES
+from maestromotif.bench.cells import BenchOrder, cells_of, play_cells
+from maestromotif.bench.log import EpisodeLog
+from maestromotif.bench.results import bench_results
 from maestromotif.domains.corridor import Corridor
 from maestromotif.feedback import AnnotateConfig, CollectConfig, annotate, collect
 from maestromotif.llm.recorded import RecordedChat
@@ -35,13 +40,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ReportSources:
     write_programs(domain, skills, chat, program, sources.programs, 1)
     task = domain.tasks["both_ends"]
     write_task_program(domain, skills, task.description, task.id, chat, program, sources.tasks / task.id, 1)
-    config = TrainConfig(steps=24_000, games=16, workers=0, rollout=16, chunk=8, minibatch=128, features=16, hidden=16, tensorboard=False)
+    config = TrainConfig(steps=12_000, games=16, workers=0, rollout=16, chunk=8, minibatch=128, features=16, hidden=16, tensorboard=False)
     train(domain, skills, sources.programs, sources.rewards, config, sources.training, 1)
     evaluate = EvaluateConfig(skill_episodes=12, task_episodes=12, max_steps=60, games=12, workers=0, permutations=999)
     setting = Setting(domain, skills, sources.programs, sources.training, sources.rewards, evaluate)
     evaluate_skills(setting, sources.evaluation)
     evaluate_task(setting, task.id, sources.tasks / task.id / f"{task.id}.py", sources.evaluation)
+    _bench(setting, task.id, sources)
     return sources
+
+
+def _bench(setting: Setting, task: str, sources: ReportSources) -> None:
+    """Full episodes, some of which fail."""
+    program = (sources.tasks / task / f"{task}.py").read_text(encoding="utf-8")
+    order = BenchOrder("small corridor", {task: {"own": program}}, POLICIES, (1,), 12)
+    log = EpisodeLog(sources.root / "artifacts" / "bench")
+    play_cells(setting, order, log, lambda fraction, text: None)
+    results = bench_results(sources.domain, [order], cells_of(setting, order), log.read())
+    (log.path.parent / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
 @pytest.fixture

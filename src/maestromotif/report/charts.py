@@ -50,6 +50,7 @@ _STYLE: Any = {
 _SIZE = (5.6, 2.9)  # inches; one chart fills a phone's width, two stand side by side on a screen
 _COLOURS = {_TEXT: "var(--text)", _LINE: "var(--line)", _MUTED: "var(--muted)", _ACCENT: "var(--accent)"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LONGEST = 32  # characters of a name, which must leave room for the drawing
 _GAP = 0.035  # between the names of one layer, as a share of all paths
 
 
@@ -153,8 +154,10 @@ def interval_chart(name: str, title: str, note: str, marks: Sequence[Mark], *, p
         ends = np.array([[mark.value if end is None else end for end in (mark.low, mark.high)] for mark in own]).reshape(-1, 2)
         colour = _ACCENT if place == 0 else _slot(1 + (place - 1) % 7) if one != "paper" else _TEXT
         axes.hlines(y, ends[:, 0], ends[:, 1], color=colour, linewidth=2.4 if place == 0 else 1.4, alpha=0.6)
-        axes.plot(x, y, _MARKERS[place % len(_MARKERS)], color=colour, markersize=5.5 if place == 0 else 4.5, label=one, clip_on=False)
-    axes.set_yticks(range(len(rows)), rows)
+        axes.plot(
+            x, y, _MARKERS[place % len(_MARKERS)], color=colour, markersize=5.5 if place == 0 else 4.5, label=_shown(one), clip_on=False
+        )
+    axes.set_yticks(range(len(rows)), [_shown(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.grid(axis="y", visible=False)
@@ -175,9 +178,11 @@ def share_chart(
     figure, axes = _figure((_SIZE[0], 0.9 + 0.34 * max(1, len(rows))))
     left = np.zeros(len(rows))
     for place, part in enumerate(parts):
-        axes.barh(np.arange(len(rows)), values[:, place], left=left, height=0.62, color=_slot(slots[place]), linewidth=0, label=part)
+        axes.barh(
+            np.arange(len(rows)), values[:, place], left=left, height=0.62, color=_slot(slots[place]), linewidth=0, label=_shown(part)
+        )
         left += values[:, place]
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_yticks(range(len(rows)), [_shown(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, 1)
     axes.grid(visible=False)
@@ -229,7 +234,7 @@ def flow_chart(
             axes.add_patch(Rectangle((position - 0.03, bottom), 0.06, height, facecolor=colour, linewidth=0))
             last = position == len(layers) - 1
             x, side = (position + 0.06, "left") if last else (position - 0.06, "right") if position == 0 else (position + 0.045, "left")
-            axes.text(x, bottom + height / 2, label, ha=side, va="center", fontsize=9.5, color=_TEXT)
+            axes.text(x, bottom + height / 2, _shown(label), ha=side, va="center", fontsize=9.5, color=_TEXT)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.set_ylim(1 + _GAP * max(map(len, layers), default=1), -0.02)
     axes.set_axis_off()
@@ -247,6 +252,10 @@ def _places(layer: Sequence[str], position: int, paths: Mapping[tuple[str, ...],
             found[label] = top, share
             top += share + _GAP
     return found
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _slot(slot: int) -> str:

@@ -13,7 +13,7 @@ from maestromotif.report.sources import Notes, ReportSources, read_parquet, tole
 __all__ = ["gather_flow"]
 
 _END = "end of episode"
-Path = tuple[str, str, str]
+Path = tuple[str, ...]
 
 
 def gather_flow(sources: ReportSources, slots: Mapping[str, int], notes: Notes) -> Chart | None:

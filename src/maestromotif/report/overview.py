@@ -83,8 +83,8 @@ def _score(cell: Mapping[str, object]) -> Score | None:
     value, low, high, episodes = (cell.get(name) for name in ("value", "low", "high", "episodes"))
     if not isinstance(value, float) or not isinstance(episodes, int):
         return None
-    ends = [end if isinstance(end, float) else value for end in (low, high)]
-    return Score(value, *ends, round(value * episodes), episodes)
+    least, most = (end if isinstance(end, float) else value for end in (low, high))
+    return Score(value, least, most, round(value * episodes), episodes)
 
 
 def _of_evaluation(row: TaskRow) -> Asked:
