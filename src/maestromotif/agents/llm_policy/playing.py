@@ -253,8 +253,8 @@ class _Run:
             TrainingError: processes die before they have given anything.
         """
         self._fruitless += 1
-        playing = player.playing()
-        for index in playing & self.left.keys():
+        playing = player.playing() & self.left.keys()
+        for index in playing:
             self._blamed[index] += 1
             if self._blamed[index] >= 2:
                 self._end(_given_up(self._games, index, f"episode {index} was given up: the process that played it {lost.words}, twice"))
