@@ -9,11 +9,33 @@ from typing import Any
 import numpy as np
 
 from maestromotif.domains.nethack.env import NetHackEnv
+from maestromotif.domains.nethack.game import Game
 from maestromotif.domains.nethack.sharing import loaded
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 _DEBUG = 9  # of the game's flags
+_IMPLICIT = 104  # and of its further flags
 _CREATE, _TELEPORT, _LEVEL, _WISH = 7, 20, 22, 23  # keys of debugging commands
+
+
+def debugging(game: Game, on: bool) -> None:
+    """Switch the game's own debugging mode, in which more commands are there."""
+    _flag(game, "flags", _DEBUG, on)
+
+
+def talkative(game: Game) -> None:
+    """Have the game say "uncursed" wherever that is known."""
+    _flag(game, "iflags", _IMPLICIT, False)
+
+
+def clock(game: Game) -> int:
+    """The game's own count of turns."""
+    return ctypes.c_long.from_address(_ctypes.dlsym(loaded(game._nle.dlpath), "moves")).value
+
+
+def _flag(game: Game, record: str, place: int, on: bool) -> None:
+    address = _ctypes.dlsym(loaded(game._nle.dlpath), record)
+    ctypes.c_bool.from_address(address + place).value = on
 
 
 class Wizard:
@@ -31,8 +53,7 @@ class Wizard:
         """Another game."""
         self.env.reset([0], [seed])
         self.game = self.env.games[0]
-        flags = _ctypes.dlsym(loaded(self.game._nle.dlpath), "flags")
-        ctypes.c_bool.from_address(flags + _DEBUG).value = True
+        debugging(self.game, True)
 
     @property
     def facts(self) -> Any:

@@ -96,6 +96,8 @@ class NetHackEnv(DomainEnv):
             np.full(num_games, -1, np.int64),
             np.zeros(num_games, np.int64),
             np.zeros(num_games, np.uint8),
+            np.zeros(num_games, np.uint8),
+            np.zeros(num_games, np.uint8),
         )
         # Each message as one value of numpy, which ends where its zeros begin.
         self._texts_B = self._raw["message"].view("S256")[:, 0]
@@ -137,6 +139,7 @@ class NetHackEnv(DomainEnv):
             self._messages[game], self._previous[game] = message, self._reader.empty
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
             inputs.words[game], inputs.confident[game] = message.words, message.confident
+            inputs.feet[game], inputs.sold[game] = message.feet, 0
             inputs.prayed[game] = _PRAYER_AFTER - 1000
             inputs.started[game] = 0
             inputs.started[game, list(self.games[game].initial_letters)] = 1
@@ -158,6 +161,8 @@ class NetHackEnv(DomainEnv):
         inputs.bumps[:] = -1
         inputs.prompts[:] = 0
         inputs.confident[:] = 0
+        inputs.feet[:] = 0
+        inputs.sold[:] = 0
         actions = actions_B.tolist()
         # First the keys of all games, so that the processor keeps the game's code at hand; then what they say. Most actions are one
         # key, after which the game asks nothing.
@@ -211,6 +216,8 @@ class NetHackEnv(DomainEnv):
         inputs = self._inputs
         inputs.kills[game] = message.kills
         inputs.confident[game] = message.confident
+        inputs.feet[game] = message.feet
+        inputs.sold[game] = message.sold > 0
         facts = self._facts_BF[game]
         facts[_F["items_sold"]] += message.sold
         facts[_F["buc_identified_items"]] += message.told

@@ -77,6 +77,7 @@ EAT_ACTION, PRAY_ACTION, CAST_ACTION, QUAFF_ACTION, DROP_ACTION, MORE_ACTION, EN
     ACTIONS.index(name) for name in ("eat", "pray", "cast", "quaff", "drop", "more", "enhance")
 )
 FOOD, POTION = 7, 8  # classes of objects
+GOLD = ord("$")  # its letter; gold is no item
 HUNGRY, WEAK = 2, 3
 SPELL_POWER = 5  # of a first-level spell
 PRAYERS_APART = 1000  # turns
@@ -414,9 +415,9 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         if new_level:
             _arrive(terrain, counts, me_y, me_x, age, action, stood_on)
             dirty = -1
-        if not marks[me_y, me_x] & VISITED:
+        if inputs.feet[game] or not marks[me_y, me_x] & VISITED:
             dirty |= _block(me_y, me_x)
-        searched = _stand(terrain, marks, me_y, me_x, action, inputs.bumps[game])
+        searched = _stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
         counts[0] += 1
         counts[1] += inputs.kills[game]
         stuck = position[3] + 1 if (not new_level and position[0] == me_x and position[1] == me_y) else 0
@@ -440,7 +441,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         _write_dense(outputs.dense[game], stats, distances, counts, crowd, age)
         _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game])
         memory.keeper[game] = keeper
-        _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle)
+        _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle, inputs.sold[game])
         facts[F_KILLS] += inputs.kills[game]
         letters, classes = inputs.letters[game], inputs.classes[game]
         outputs.renamed[game] = _read_inventory(facts, signs, letters, classes, inputs.started[game], memory.letters[game], age == 0)
@@ -455,8 +456,14 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
 
 
 @_compiled
-def _stand(terrain: Any, marks: Any, me_y: int, me_x: int, action: int, bump: int) -> int:
-    """Mark where the character stands and what it ran into; returns how often it has searched here."""
+def _stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int) -> int:
+    """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here."""
+    before = squares.STAIRS_DOWN if terrain[me_y, me_x] == squares.USED_STAIRS_DOWN else terrain[me_y, me_x]
+    if feet != squares.UNKNOWN and feet != before:
+        kind = 1 if feet == squares.STAIRS_DOWN else 2 if feet == squares.STAIRS_UP else 3
+        seen[kind] += 1
+        counts[2 + kind] += 1
+        terrain[me_y, me_x] = feet
     if not _walkable(terrain[me_y, me_x]) and terrain[me_y, me_x] != squares.TRAP:
         terrain[me_y, me_x] = squares.FLOOR
     if bump >= 0:
@@ -562,7 +569,7 @@ def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, started:
         had[before[index]] = True
     items, new, gained, lost = 0, 0, False, False
     for letter in range(1, 256):
-        items += held[letter]
+        items += held[letter] and letter != GOLD
         new += held[letter] and not started[letter]
         gained |= held[letter] and not had[letter]
         lost |= had[letter] and not held[letter]
@@ -678,13 +685,13 @@ def _remember(row: Any, stats: Any) -> None:
 
 @_compiled
 def _write_facts(
-    facts: Any, stats: Any, counts: Any, here: int, ways: Any, visited: int, age: int, keeper: bool, crowd: int, oracle: bool
+    facts: Any, stats: Any, counts: Any, here: int, ways: Any, visited: int, age: int, keeper: bool, crowd: int, oracle: bool, sold: int
 ) -> None:
     branch = stats[BL_DNUM]
     if age > 0:
         if branch == 2 and facts[F_BRANCH] == 0 and facts[F_ENTRANCE] == 0:
             facts[F_ENTRANCE] = facts[F_DEPTH]  # the level just left
-        facts[F_GOLD_TOTAL] += max(0, stats[BL_GOLD] - facts[F_GOLD])
+        facts[F_GOLD_TOTAL] += 0 if sold else max(0, stats[BL_GOLD] - facts[F_GOLD])
     facts[F_DEPTH] = stats[BL_DEPTH]
     facts[F_BRANCH] = branch
     facts[F_BRANCH_LEVEL] = stats[BL_DLEVEL]
@@ -698,14 +705,14 @@ def _write_facts(
     facts[F_GOLD] = stats[BL_GOLD]
     facts[F_HUNGER] = stats[BL_HUNGER]
     facts[F_KILLS_HERE] = counts[1]
-    facts[F_STEPS_HERE] = counts[0]
+    facts[F_STEPS_HERE] = counts[0] - 1  # the step that led here was spent elsewhere
     facts[F_KEEPER] = keeper
     facts[F_ALTAR] = counts[5] > 0
     facts[F_ON_ALTAR] = here == squares.ALTAR
     facts[F_DOWN_KNOWN] = counts[3] > 0
     facts[F_UP_KNOWN] = counts[4] > 0
     facts[F_DOWN_COUNT] = counts[3]
-    facts[F_ON_DOWN] = here == squares.STAIRS_DOWN or here == squares.USED_STAIRS_DOWN or here == squares.FALL
+    facts[F_ON_DOWN] = here == squares.STAIRS_DOWN or here == squares.USED_STAIRS_DOWN
     facts[F_ON_UP] = here == squares.STAIRS_UP
     facts[F_UNEXPLORED] = ways[T_UNEXPLORED] != NO_WAY
     facts[F_SEEN] = counts[2]

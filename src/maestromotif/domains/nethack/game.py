@@ -20,6 +20,7 @@ from nle import nethack
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack.sharing import loaded, share_code
+from maestromotif.domains.nethack.things import blessing_known
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["BUFFERS", "CURSOR", "MOVES", "NAMES", "Game", "KeyCounter", "OptionsFile", "names_on_demand"]
@@ -70,6 +71,7 @@ class OptionsFile:
 
     def __init__(self, character: str) -> None:
         self.player = f"Agent-{character}"
+        self.priest = character.startswith("pri")
         lines = [*(f"OPTIONS={line}" for line in _OPTIONS), f"OPTIONS=name:{self.player}"]
         lines += [f'AUTOPICKUP_EXCEPTION="{pattern}"' for pattern in _NOT_PICKED_UP]
         self._folder = tempfile.TemporaryDirectory(prefix="maestromotif")
@@ -136,6 +138,7 @@ class Game:
         self._message, self._misc = buffers["message"], buffers["misc"]
         self._letters, self._classes, self._names = buffers["inv_letters"], buffers["inv_oclasses"], buffers.get(NAMES)
         self._glyphs, self._stats = buffers["glyphs"], buffers["blstats"]
+        self._priest = options.priest
         self._library: int | None = None
         self._minetown: int | None = None
         self.initial_letters: frozenset[int] = frozenset()
@@ -340,13 +343,16 @@ class Game:
         return texts[0] if len(texts) == 1 else b" ".join(texts)
 
     def unknown_buc(self) -> int:
-        """How many stacks that the character did not start with have a name that says nothing of a blessing or a curse.
+        """How many stacks that the character did not start with have a name that leaves open whether they are blessed or cursed.
 
+        Priests see it in everything, so their names leave "uncursed" away.
         To be called while the game waits for a command: naming things uses memory that the game uses for messages.
         """
+        if self._priest:
+            return 0
         new = [letter > 0 and letter not in self.initial_letters for letter in self._letters.tolist()]
         names = self._carried() if self._names is None else (name.tobytes() for name in self._names)
-        return sum(wanted and not (b"blessed" in name or b"cursed" in name) for wanted, name in zip(new, names, strict=False))
+        return sum(wanted and not blessing_known(_text(name)) for wanted, name in zip(new, names, strict=False))
 
     def _carried(self) -> Iterator[bytes]:
         """Names of what is carried, in the order of the letters, as the game's own functions give them."""
@@ -383,3 +389,7 @@ class Game:
 
     def close(self) -> None:
         self._nle.close()
+
+
+def _text(name: bytes) -> str:
+    return name.split(b"\0", 1)[0].decode("latin-1")

@@ -66,6 +66,8 @@ class Inputs(NamedTuple):
     bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
     prayed: NDArray[np.int64]  # [B]: turn of the last prayer
     confident: NDArray[np.uint8]  # [B]: 1 where the game has said that a skill of the character can be enhanced
+    feet: NDArray[np.uint8]  # [B]: the staircase or altar that the game has said the character stands on, 0 if none
+    sold: NDArray[np.uint8]  # [B]: 1 where something was sold
 
 
 class Outputs(NamedTuple):

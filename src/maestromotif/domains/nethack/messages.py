@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULARY
 from maestromotif.domains.nethack.things import blessing_known, unknown_kind
 
@@ -25,6 +26,9 @@ _CREDIT = re.compile(r"Will you accept \d+ \w+ in credit for your (.+?)\?")
 _FLASH = re.compile(r"There is an? (?:amber|black) flash as (.+?) hits? the altar")
 _LANDING = re.compile(r"(\w[^.!?]*?) lands? on the altar\.")
 _LOCKED = "This door is locked"
+# Where things lie on a staircase or an altar, the map never shows it, but the game says so to whoever stands there.
+_FEET = re.compile(r"There is an? (?:staircase|ladder) (up|down) here|There is an (altar) to ")
+_UNDERFOOT = {"down": squares.STAIRS_DOWN, "up": squares.STAIRS_UP, "altar": squares.ALTAR}
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
 _KEEP = 30_000  # distinct messages kept before the cache starts anew
@@ -44,7 +48,8 @@ class ReadMessage:
         told: things whose blessing or curse an altar shows in it and was not known before.
         locked: it reports a locked door.
         confident: it says that a skill of the character can be enhanced.
-        notable: any of the last six.
+        feet: the staircase or altar that it says the character stands on, as one of ``squares``; ``squares.UNKNOWN``: nothing.
+        notable: any of the last seven.
     """
 
     text: str
@@ -57,6 +62,7 @@ class ReadMessage:
     told: int
     locked: bool
     confident: bool
+    feet: int
     notable: bool
 
 
@@ -91,6 +97,8 @@ def _read(text: str) -> ReadMessage:
     sold = sum(int(count or 1) for count in SOLD.findall(text))
     priced = tuple(filter(None, map(unknown_kind, (*_OFFER.findall(text), *_CREDIT.findall(text)))))
     told = sum(not blessing_known(name) for name in (*_FLASH.findall(text), *_LANDING.findall(text)))
+    found = _FEET.search(text)
+    feet = _UNDERFOOT[found[1] or found[2]] if found else squares.UNKNOWN
     return ReadMessage(
         text=text,
         normal=normal,
@@ -102,7 +110,8 @@ def _read(text: str) -> ReadMessage:
         told=told,
         locked=locked,
         confident=confident,
-        notable=bool(kills or sold or priced or told or locked or confident),
+        feet=feet,
+        notable=bool(kills or sold or priced or told or locked or confident or feet),
     )
 
 
