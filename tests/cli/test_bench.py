@@ -175,3 +175,56 @@ def test_wrong_arguments_are_one_line(trained: Path, tmp_path: Path, arguments: 
 
 def test_a_project_that_was_not_trained_says_what_to_do(root: Path, tmp_path: Path) -> None:
     assert "Run `maestromotif evaluate" in one_error(maestromotif("bench", root, "--out", tmp_path))
+
+
+_GENERATIONS = ("--tasks", "both_ends", "--episodes", "4", "--policies", "trained,random", "--generations")
+
+
+@pytest.fixture
+def mine(trained: Path, tmp_path: Path) -> Path:
+    """A finished project that may be changed."""
+    return Path(shutil.copytree(trained, tmp_path / "mine"))
+
+
+def test_bench_has_missing_generations_written_and_counts_each(mine: Path, tmp_path: Path) -> None:
+    before = hashes(mine)
+    dry = maestromotif("bench", mine, "--out", tmp_path / "out", *_GENERATIONS, "2", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "both_ends, program generation-2: not written yet" in dry.stdout
+    assert "both_ends, trained, program generation-1, seed 1: 4 episodes" in dry.stdout
+    assert hashes(mine) == before
+    result = maestromotif("bench", mine, "--out", tmp_path / "out", *_GENERATIONS, "2", "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)["tasks"]["both_ends"]["criteria"]["landmark"]["policies"]["trained"]
+    assert [run["program"] for run in found["each"]] == ["generation-1", "generation-2"]
+    assert found["standard_error"] is not None
+    # The artifact is one like any other: tried, with a card, its calls in the ledger.
+    folder = mine / "artifacts" / "generations" / "2" / "both_ends"
+    assert "self.ends" in (folder / "both_ends.py").read_text()
+    assert json.loads((folder / "card.json").read_text())["inputs"]["program"]["generation"] == 2
+    assert json.loads((folder / "trials.json").read_text())["programs"]["both_ends.py"]["verdict"] == "good"
+    assert {line["name"] for line in map(json.loads, (folder / "transcript.jsonl").read_text().splitlines())} == {"corridor/task/both_ends"}
+    written = hashes(mine / "artifacts" / "generations")
+    again = maestromotif("bench", mine, "--out", tmp_path / "out", *_GENERATIONS, "1,2")
+    assert again.returncode == 0, again.stderr
+    assert "generation:2/both_ends" in again.stdout + again.stderr
+    assert "done in" not in again.stdout
+    assert hashes(mine / "artifacts" / "generations") == written
+    assert len((tmp_path / "out" / "episodes.jsonl").read_text().splitlines()) == 4 * 2 * 2
+
+
+def test_a_generation_that_nobody_recorded_is_one_line_and_changes_nothing(mine: Path, tmp_path: Path) -> None:
+    before = hashes(mine / "artifacts")
+    for command in (
+        ["bench", mine, "--out", tmp_path / "out", *_GENERATIONS, "1,7"],
+        ["program", mine, "--set", "program.generation=7"],
+    ):
+        line = one_error(maestromotif(*command))
+        assert "[program] generation = 7: no such generation of answers is recorded. Choose one of 1, 2" in line
+    assert "--generations: 'few' is neither a number of generations" in one_error(
+        maestromotif("bench", mine, "--out", tmp_path / "out", "--generations", "few")
+    )
+    after = hashes(mine / "artifacts")
+    assert {name: digest for name, digest in after.items() if "generations/" not in name and "llm/" not in name} == {
+        name: digest for name, digest in before.items() if "generations/" not in name and "llm/" not in name
+    }

@@ -240,3 +240,26 @@ def test_a_dry_run_shows_every_question_and_what_it_costs(root: Path) -> None:
 @pytest.mark.parametrize("pair", [("--dry-run", "--review"), ("--review", "--failures")])
 def test_options_that_exclude_each_other(root: Path, pair: tuple[str, str]) -> None:
     assert "exclude each other" in one_error(maestromotif("program", root, *pair))
+
+
+def test_a_project_of_the_second_generation_runs_from_recorded_answers(root: Path) -> None:
+    result = maestromotif("program", root, "--set", "program.generation=2")
+    assert result.returncode == 0, result.stderr
+    assert "def go_left_arrived(" in (root / "artifacts" / "programs" / "skills.py").read_text()
+    assert {entry["verdict"] for entry in _programs(root).values()} == {"good"}
+    back = maestromotif("program", root)
+    assert "[program] generation changed from 2 to nothing" in back.stdout
+    assert "arrived" not in (root / "artifacts" / "programs" / "skills.py").read_text()
+
+
+def test_an_endpoint_is_asked_anew_for_another_generation(root: Path) -> None:
+    with ChatServer(lambda number, body: _answer(body)) as server:
+        _use(root, server)
+        assert maestromotif("program", root).returncode == 0
+        assert maestromotif("program", root, "--set", "program.generation=2").returncode == 0
+        seeds = [body["seed"] for _, _, body in server.requests]
+        assert len(seeds) == 6
+        assert len(set(seeds)) == 2
+        # The first one is in the store.
+        assert maestromotif("program", root).returncode == 0
+        assert len(server.requests) == 6
