@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -101,10 +102,12 @@ def baseline_results(
 
 
 def _unplayed(cells: Sequence[Cell], episodes: int, rows: Rows) -> list[str]:
-    left: dict[str, int] = {}
+    left: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for cell in cells:
-        left[cell.task] = left.get(cell.task, 0) + sum((cell.key, index) not in rows for index in range(episodes))
-    return [f"{task}: {count} episodes are not played" for task, count in left.items() if count]
+        total[cell.task] += episodes
+        left[cell.task] += sum((cell.key, index) not in rows for index in range(episodes))
+    return [f"{task}: {count} of {total[task]} episodes are not played" for task, count in left.items() if count]
 
 
 def task_rows(results: Mapping[str, Any], task: str) -> dict[str, dict[str, dict[str, Any]]]:

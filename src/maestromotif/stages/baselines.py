@@ -250,20 +250,21 @@ class Baselines:
             runner.run([*training_stages(self.project), *programs])
         if methods & {"random", "explorer"}:
             self._in(self._plain, [_program_stage()], _Named(watcher, _PLAIN), command)
-        for method in (ZERO_SHOT, "untrained", "random", "explorer"):
-            if method in methods:
-                self._play(method, watcher, runner.lock, self.plan.tasks)
+        for together in ((ZERO_SHOT, "untrained"), ("random", "explorer")):
+            chosen = [method for method in together if method in methods]
+            if chosen:
+                self._play(chosen, watcher, runner.lock, self.plan.tasks)
                 yield
         captions = self._collected(runner, watcher, command) if methods & {"motif", "embedding"} else self.project
         networks = self.networks()
         for place, (method, task, own) in enumerate(networks, 1):
             named = _Named(watcher, f"{method}, {task} ({place} of {len(networks)} networks)")
             self._in(own, baseline_stages(self.plan, own, method, captions), named, command)
-            self._play(method, watcher, runner.lock, [task])
+            self._play([method], watcher, runner.lock, [task])
             yield
         for method in self.plan.methods:
             if method in LLM_POLICIES and not needs_endpoint(self.project):
-                self._play(method, watcher, runner.lock, self.plan.tasks)
+                self._play([method], watcher, runner.lock, self.plan.tasks)
                 yield
 
     def _collected(self, runner: Runner, watcher: Watcher, command: str) -> Project:
@@ -282,14 +283,15 @@ class Baselines:
         with open_runner(own, command, watcher) as runner:
             runner.run(stages)
 
-    def _play(self, method: str, watcher: Watcher, lock: int, tasks: Sequence[str]) -> None:
-        named = _Named(watcher, method)
-        for own, order in self._orders(method, tasks):
+    def _play(self, methods: Sequence[str], watcher: Watcher, lock: int, tasks: Sequence[str]) -> None:
+        """Play what is missing of methods that play in the same project."""
+        named = _Named(watcher, ", ".join(methods))
+        for own, order in self._orders(methods, tasks):
             stage = bench_stage(asdict(order))
             if self._all_played(own, order):
                 continue
             named.started(stage, self.home, "")
-            if method in LLM_POLICIES:
+            if set(methods) <= set(LLM_POLICIES):
                 play_with_model(own, order, self.home, partial(named.progress, stage))
                 continue
             run_apart(stage, own, self.home, partial(named.progress, stage), partial(named.warned, stage), lock)
@@ -298,25 +300,26 @@ class Baselines:
         rows = EpisodeLog(self.home).read()
         return all((cell.key, index) in rows for cell in cells_of(evaluation_setting(own), order) for index in range(order.episodes))
 
-    def _orders(self, method: str, tasks: Sequence[str]) -> Iterator[tuple[Project, BenchOrder]]:
-        """In which projects a method plays, and what."""
-        policy = {ZERO_SHOT: "trained"}.get(method, "trained" if method in PER_TASK else method)
+    def _orders(self, methods: Sequence[str], tasks: Sequence[str]) -> Iterator[tuple[Project, BenchOrder]]:
+        """In which projects a method plays, or several that play in the same ones, and what."""
+        policies = tuple("trained" if method in (ZERO_SHOT, *PER_TASK) else method for method in methods)
+        method = methods[0]
         if method in PER_TASK:
             for task in tasks:
                 own = baseline_project(self.project, method, task, self.plan.steps)
-                yield own, self._order(policy, {task: {"own": _POLICY}})
+                yield own, self._order(policies, {task: {"own": _POLICY}})
         elif method in ("random", "explorer"):
-            yield self._plain, self._order(policy, {task: {"own": _POLICY} for task in tasks})
+            yield self._plain, self._order(policies, {task: {"own": _POLICY} for task in tasks})
         elif method in LLM_POLICIES:
-            yield self.project, with_player(self.project, self._order(policy, {task: {"own": ""} for task in tasks}))
+            yield self.project, with_player(self.project, self._order(policies, {task: {"own": ""} for task in tasks}))
         else:
             files = {task: self.project.folder(f"task:{task}") / f"{task}.py" for task in tasks}
             programs = {task: {"own": path.read_text(encoding="utf-8")} for task, path in files.items() if path.is_file()}
-            yield self.project, self._order(policy, programs)
+            yield self.project, self._order(policies, programs)
 
-    def _order(self, policy: str, programs: Mapping[str, Mapping[str, str]]) -> BenchOrder:
+    def _order(self, policies: tuple[str, ...], programs: Mapping[str, Mapping[str, str]]) -> BenchOrder:
         plan = self.plan
-        return BenchOrder(self.project.root.resolve().name, programs, (policy,), plan.seeds, plan.episodes, plan.max_steps)
+        return BenchOrder(self.project.root.resolve().name, programs, policies, plan.seeds, plan.episodes, plan.max_steps)
 
     def left(self) -> list[Left]:
         """What is left to do, row by row; for language models that can play see ``with_model``."""
@@ -344,7 +347,7 @@ class Baselines:
         found = []
         for method in self.plan.methods:
             if method in LLM_POLICIES and not self._method(method, {}).missing:
-                found += [(project, setting, order) for project, order in self._orders(method, self.plan.tasks)]
+                found += [(project, setting, order) for project, order in self._orders([method], self.plan.tasks)]
         return found
 
     def rate(self) -> tuple[float, str]:
@@ -361,7 +364,7 @@ class Baselines:
         """What has been played so far; see ``baseline_results``."""
         rows = EpisodeLog(self.home).read()
         methods = [self._method(name, rows) for name in self.plan.methods]
-        order = self._order("", {})
+        order = self._order((), {})
         confidence = self.project.config.evaluate.confidence
         return baseline_results(self.project.domain, order.label, order, methods, rows, confidence)
 
@@ -371,7 +374,7 @@ class Baselines:
         if name in LLM_POLICIES and (lacking := needs_endpoint(self.project)):
             return Method(name, missing=(lacking,))
         costs = _costs(self.project) if name == ZERO_SHOT else Costs()
-        for own, order in self._orders(name, self.plan.tasks):
+        for own, order in self._orders([name], self.plan.tasks):
             if name in PER_TASK:
                 costs += _costs(own)
             try:
