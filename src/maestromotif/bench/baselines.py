@@ -164,9 +164,9 @@ def baselines_markdown(results: Mapping[str, Any]) -> str:
             reached.append(cell_text(rows[name]) if name in rows else "")
         lines.append(f"| {' | '.join([name, *(text or '-' for text in reached), *costs_text(one)])} |")
     if tasks:
-        papers = [next(iter(tasks[task][_main(task, results)].values()))["paper"] or "" for task in tasks]
+        papers = [next((row["paper"] for rows in own.values() for row in rows.values() if row["paper"]), "") for own in tasks.values()]
         if any(papers):
-            lines.append(f"| {' | '.join(['paper, zero-shot', *papers, *[''] * 5])} |")
+            lines.append(f"| {' | '.join(['the paper, zero-shot, by its own measure', *papers, *[''] * 5])} |")
     missing = [f"* {name}: {'; '.join(one['missing'])}" for name, one in results["methods"].items() if one["missing"]]
     parts = ["\n".join(lines), *(["Missing:\n\n" + "\n".join(missing)] if missing else []), as_markdown(results).rstrip("\n")]
     return "\n\n".join(parts) + "\n"
