@@ -161,6 +161,17 @@ def test_transcripts_hold_the_questions_and_every_answer() -> None:
     assert "## Generation 2" in page
 
 
+def test_a_task_that_counts_need_not_be_claimed() -> None:
+    # "As many as you can" has no end; is_done of every recorded program says so.
+    for criterion in NETHACK.tasks["transactions"].criteria.values():
+        assert criterion().count == 0  # type: ignore[attr-defined]
+    how = {"kind": "task", "config": ProgramConfig(episodes=10), "task_id": "transactions"}
+    report = run_trial(NETHACK, SKILLS, skill_module(SKILLS, 2), task_source("transactions", 2), **how)  # type: ignore[arg-type]
+    assert report.success["landmark"] > 0.5
+    assert report.claimed == 0
+    assert report.verdict == "good", report.weak
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_trials_of_recorded_programs(generation: int) -> None:
@@ -175,8 +186,7 @@ def test_trials_of_recorded_programs(generation: int) -> None:
     for task in PAPER_TASKS:
         report = run_trial(NETHACK, SKILLS, module, task_source(task, generation), kind="task", config=config, task_id=task)
         rate = expected_rate(report.expected["perfect"], "landmark", NETHACK.tasks[task].max_steps)
-        assert report.verdict != "refused", (task, report.fatal)
-        assert not report.faults
+        assert report.verdict == "good", (task, report.fatal, report.weak)
         assert rate is not None
         assert rate >= 0.9, (task, rate)
 

@@ -47,6 +47,8 @@ class _Episode:
         self.met = dict.fromkeys(criteria, False)
         self.met_at: dict[str, int] = {}
         self.ticks = self.steps = self.calls = 0
+        # Where something is counted there is no end that a program could claim: more is always better.
+        self.counts = any(getattr(criterion, "count", None) is not None for criterion in criteria.values())
         self.claimed = False
         self.died = False
         self.lines: list[str] = []
@@ -190,9 +192,7 @@ def simulate(job: Mapping[str, Any]) -> dict[str, Any]:
         "success": {name: sum(episode.met[name] for episode in episodes) / count for name in episodes[0].met},
         "claimed": sum(episode.claimed for episode in episodes) / count,
         "false_claims": sum(episode.claimed and bool(episode.met) and not any(episode.met.values()) for episode in episodes) / count,
-        "unclaimed": sum(
-            bool(episode.met) and any(episode.met.values()) and not episode.claimed and not episode.died for episode in episodes
-        )
+        "unclaimed": sum(any(episode.met.values()) and not (episode.claimed or episode.died or episode.counts) for episode in episodes)
         / count,
         "died": sum(episode.died for episode in episodes) / count,
         "faults": dict(run.schedule.faults.most_common(20)),

@@ -32,7 +32,7 @@ class TrialReport:
         kind: ``"skill"`` (skill programs under a uniform policy), ``"training"`` or ``"task"``.
         success: share of episodes that met each of the task's criteria.
         claimed, false_claims: share in which ``is_done`` said True; in which it did and no criterion was met.
-        unclaimed: share that met a criterion and went on without ``is_done`` saying True.
+        unclaimed: share that met a criterion, of a task that does not count, and went on without ``is_done`` saying True.
         died: share that the simulator ended.
         faults, refused: failures of the programs by kind and line; choices of skills that may not start.
         calls, offered: calls of each skill; how often it was startable when a choice was made.
