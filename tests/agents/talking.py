@@ -18,7 +18,8 @@ Body = dict[str, Any]
 def choices_of(body: Body) -> list[str]:
     """What the last question with choices offers."""
     asked = " ".join(message["content"] for message in body["messages"][1:])
-    return re.findall(r"(?:Possible actions|Skills that may start now): (.*)", asked)[-1].split(", ")
+    found: str = re.findall(r"(?:Possible actions|Skills that may start now): (.*)", asked)[-1]
+    return found.split(", ")
 
 
 def facts_of(body: Body) -> dict[str, str]:

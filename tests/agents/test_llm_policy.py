@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -295,17 +296,13 @@ def test_the_process_that_plays_holds_no_key(games: LLMGames, monkeypatch: pytes
         return completion(walks(body))
 
     started: list[dict[str, str]] = []
-    import subprocess
-
     original = subprocess.Popen
 
-    class Noted(original):  # type: ignore[type-arg, valid-type, misc]
-        def __init__(self, command: Any, **options: Any) -> None:
-            if "maestromotif.agents.llm_policy.player" in command:
-                started.append(dict(options["env"]))
-            super().__init__(command, **options)
+    def noted(command: list[str], **options: Any) -> Any:
+        started.append(dict(options["env"]))
+        return original(command, **options)
 
-    monkeypatch.setattr(subprocess, "Popen", Noted)
+    monkeypatch.setattr(subprocess, "Popen", noted)
     with model(behave) as (server, chat):
         played(replace(games, policy=SKILLS), chat, [0])
     assert server.requests[0][1]["Authorization"] == f"Bearer {_KEY}"

@@ -23,7 +23,7 @@ from maestromotif.domains import load_domain
 from maestromotif.llm.ledger import Ledger, total
 from maestromotif.llm.testing import Answer, ChatServer, ScriptedChat, completion
 from maestromotif.pretrained import locate
-from maestromotif.rl.networks import NetworkConfig, SkillPolicy
+from maestromotif.rl import NetworkConfig, SkillPolicy
 from maestromotif.skills import SkillSet
 
 from ..cli.conftest import configure, environment, hashes, maestromotif, make_project, one_error
@@ -76,7 +76,7 @@ def test_both_policies_stand_in_the_tables_with_what_they_cost(root: Path) -> No
     assert [(row["policy"], row["episode"]) for row in rows] == [(policy, index) for policy in LLM_POLICIES for index in range(4)]
     assert {row["episode_seed"] for row in rows[:4]} == {row["episode_seed"] for row in rows[4:]}
     assert all(row["success"]["landmark"] for row in rows)
-    assert rows[0]["calls"] == [["act", 0, rows[0]["steps"], "cut", "", False]]
+    assert rows[0]["calls"] == [["act", 0, rows[0]["steps"], "cut", "the episode was cut", False]]
     assert sum(row["llm"]["calls"] for row in rows) == before == asked.times.total()
     found = json.loads((root / "artifacts" / "bench" / "results.json").read_text())
     assert again == found
@@ -108,6 +108,12 @@ def test_without_an_endpoint_the_command_says_what_it_needs(root: Path) -> None:
     assert shown.returncode == 0
     assert "needs an endpoint" in shown.stdout
     assert "4 episodes, at most 160 steps" in shown.stdout
+    # Beside a policy that asks nobody, whose rate is measured.
+    program = root / "program.py"
+    program.write_text("class PolicyOverSkills:\n    def next_skill(self, facts, finished, startable):\n        return startable[0]\n")
+    shown = _bench(root, "--dry-run", "--program", f"both_ends={program}", policies="llm-actions,random")
+    assert "both_ends, random, program program, seed 1: 4 episodes" in shown.stdout
+    assert "as measured now" in shown.stdout
 
 
 def test_a_dry_run_reckons_and_asks_nothing(root: Path) -> None:

@@ -24,20 +24,23 @@ def bench_stage(order: Mapping[str, Any], probe: int = 0) -> Stage:
 
     Args:
         order: a ``BenchOrder`` as plain values.
-        probe: so many episodes of the first cell are played for a few seconds instead, to learn the rate; nothing is written.
+        probe: so many episodes of the first cell that asks nobody are played for a few seconds instead, to learn the rate; nothing is
+            written.
     """
     options = {"order": dict(order), "probe": probe}
     return Stage("bench", "plays full episodes", (), lambda project: {}, partial(_bench, options), options=options)
 
 
 def _bench(options: Mapping[str, Any], work: Work) -> Mapping[str, Any]:
+    from maestromotif.agents.llm_policy import LLM_POLICIES
     from maestromotif.bench.cells import BenchOrder, cells_of, measure_rate, play_cells
     from maestromotif.bench.log import EpisodeLog
     from maestromotif.stages.catalogue import evaluation_setting
 
     setting, order = evaluation_setting(work.project), BenchOrder.from_json(options["order"])
     if options["probe"]:
-        return {"rate": measure_rate(setting, cells_of(setting, order)[0], options["probe"])}
+        first = next(cell for cell in cells_of(setting, order) if cell.policy not in LLM_POLICIES)
+        return {"rate": measure_rate(setting, first, options["probe"])}
     return {"rates": play_cells(setting, order, EpisodeLog(work.out), work.progress)}
 
 

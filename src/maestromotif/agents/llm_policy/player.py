@@ -90,6 +90,8 @@ class _OneCall:
         return self.active
 
     def advance(self, facts: Facts, ended: EndCause, elapsed: int = 1) -> tuple[EndCause, str]:
+        if ended:
+            self.reason = "the episode ended by itself" if ended == EndCause.DIED else "the episode was cut"
         return ended, self.active
 
 
