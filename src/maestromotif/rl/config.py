@@ -152,6 +152,9 @@ class TrainConfig(NetworkConfig):
     )
     checkpoint_seconds: float = Field(default=60.0, ge=0, description="Time between checkpoints.")
     tensorboard: bool = Field(default=True, description="Write event files for TensorBoard beside metrics.jsonl.")
+    log: tuple[Literal["wandb", "mlflow"], ...] = Field(
+        default=(), description='Trackers that get the same numbers: "wandb", "mlflow"; each is an extra of the package.'
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -18,7 +18,7 @@ from maestromotif.files import write_atomically
 from maestromotif.rl.arrays import StepArrays
 from maestromotif.types import EndCause
 
-__all__ = ["RECENT", "Metrics", "MetricsFile", "SkillCounts", "TensorBoard", "failure_signs", "read_metrics", "skill_metrics"]
+__all__ = ["RECENT", "Metrics", "MetricsFile", "SkillCounts", "TensorBoard", "failure_signs", "read_metrics", "skill_metrics", "walk"]
 
 Metrics = dict[str, Any]
 # Updates over which a training must be unstable before it is called so.
@@ -173,15 +173,16 @@ class TensorBoard:
         self._writer: Any = SummaryWriter(str(folder), purge_step=keep or None)
 
     def add(self, metrics: Metrics) -> None:
-        _walk(metrics, "", lambda name, value: self._writer.add_scalar(name, value, metrics["steps"]))
+        walk(metrics, "", lambda name, value: self._writer.add_scalar(name, value, metrics["steps"]))
 
     def close(self) -> None:
         self._writer.close()
 
 
-def _walk(value: Any, name: str, add: Callable[[str, float], None]) -> None:
+def walk(value: Any, name: str, add: Callable[[str, float], None]) -> None:
+    """Every number of a line, with its path as its name: ``skills/<skill>/return``."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _walk(inner, f"{name}/{key}" if name else str(key), add)
+            walk(inner, f"{name}/{key}" if name else str(key), add)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         add(name, float(value))

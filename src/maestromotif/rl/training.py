@@ -34,6 +34,7 @@ from maestromotif.rl.episodes import ScheduleSources, episode_seed
 from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
 from maestromotif.rl.learner import Learner, Rollout
 from maestromotif.rl.metrics import RECENT, Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
+from maestromotif.rl.metrics_table import METRICS_TABLE, write_metrics_table
 from maestromotif.rl.networks import SkillPolicy, spec_to_json
 from maestromotif.rl.schedules import WEIGHTED
 from maestromotif.rl.soundness import Watch
@@ -84,8 +85,9 @@ def train(
     """Train one network on all skills, or go on with what ``out`` holds.
 
     Writes ``policy.safetensors`` (``SkillPolicy.load``), ``untrained.safetensors`` (the same network before its first step),
-    ``metrics.jsonl`` (see docs/training.md), ``checkpoints/`` and ``tensorboard/``. With ``workers = 0`` on a CPU, the same seed gives the
-    same weights and metrics bit for bit, however often it was interrupted: a resumed run plays its games up to where they were.
+    ``metrics.jsonl`` (see docs/training.md), the same as ``metrics.parquet``, ``checkpoints/`` and ``tensorboard/``. With ``workers = 0``
+    on a CPU, the same seed gives the same weights and metrics bit for bit, however often it was interrupted: a resumed run plays its
+    games up to where they were.
 
     Args:
         programs_dir: folder with ``skills.py`` and ``training_policy.py``, or the sources themselves.
@@ -412,10 +414,11 @@ class Training:
             self.save(with_games)
 
     def finish(self) -> None:
-        """Write the final checkpoint and the policy."""
+        """Write the final checkpoint, the policy, and the metrics as a table."""
         self.save()
         if self._ranks.first:
             self.policy.save(self.out / POLICY)
+            write_metrics_table(self.out / METRICS, self.out / METRICS_TABLE)
 
 
 @contextmanager

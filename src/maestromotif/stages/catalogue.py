@@ -49,7 +49,7 @@ __all__ = [
 
 # Settings of [train] that say how the work is done, not what comes out; steps is the goal.
 _TRAIN_HOW = frozenset(
-    {"steps", "schedule_file", "workers", "patience", "restarts", "threads", "device", "checkpoint_seconds", "tensorboard"}
+    {"steps", "schedule_file", "workers", "patience", "restarts", "threads", "device", "checkpoint_seconds", "tensorboard", "log"}
 )
 # Annotators whose verdicts cost nothing to have again; an ensemble or another's annotator may hold verdicts that did.
 _REPLAYED = frozenset({"judge", "chat", "random", "ground-truth", "embedding", "human"})

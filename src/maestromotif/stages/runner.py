@@ -23,6 +23,7 @@ from maestromotif.stages.files import remove_tree, sweep
 from maestromotif.stages.fingerprint import differences, digest
 from maestromotif.stages.lock import project_lock
 from maestromotif.stages.stage import OPEN, Stage, Watcher, Work
+from maestromotif.stages.trackers import following
 
 __all__ = ["Plan", "Runner", "open_runner"]
 
@@ -197,7 +198,9 @@ class Runner:
             self._watcher.warned(stage, text)
 
         if stage.apart:
-            return run_apart(stage, self.project, part, progress, warn, self.lock)
+            trackers = self.project.config.train.log if stage.id == "train" else ()
+            with following(trackers, self.project, part, progress, warn) as progress_and_look:
+                return run_apart(stage, self.project, part, progress_and_look, warn, self.lock)
         return stage.work(Work(self.project, part, progress, warn, self._watcher.aside, self.lock))
 
     def _recheck(self, stage: Stage) -> None:
