@@ -18,6 +18,7 @@ import pytest
 
 from maestromotif.bench.baselines import METHODS, PER_TASK
 from maestromotif.llm.recorded import RecordedChat
+from maestromotif.llm.testing import ChatServer, completion
 from maestromotif.project import Project
 from maestromotif.stages.baselines import BaselinePlan, baseline_project, baseline_stages
 
@@ -152,6 +153,27 @@ def test_after_kill_9_the_table_says_what_is_missing_and_the_same_command_goes_o
     assert [json.loads(line)["update"] for line in lines] == list(range(1, len(lines) + 1))
 
 
+def test_with_an_endpoint_a_language_model_plays_its_row_and_the_row_says_what_it_cost(small: tuple[Path, str], tmp_path: Path) -> None:
+    root = tmp_path / "corridor"
+    shutil.copytree(small[0], root)
+    rows = ("--methods", "random,llm-actions", "--tasks", "both_ends", "--episodes", _EPISODES)
+    with ChatServer(lambda number, body: completion("ACTION: left")) as server:
+        chat = {"kind": "openai", "base_url": server.url, "model": "x", "price_per_million_prompt": 2.0}
+        settings = [word for key, value in chat.items() for word in ("--set", f"chat.{key}={value}")]
+        told = _run(root, *rows, *settings, "--dry-run").stdout
+        assert "both_ends, llm-actions, seed 1: 5 episodes, at most 600 steps, at most about " in told
+        assert not server.requests
+        _run(root, *rows, *settings)
+        calls = len(server.requests)
+        _run(root, *rows, *settings)
+        assert len(server.requests) == calls > 0
+    one = _results(root)["methods"]["llm-actions"]
+    assert one["missing"] == []
+    assert (one["networks"], one["tokens"]) == (0, calls * (11 + 7))
+    assert one["money"] == pytest.approx(calls * 11 * 2.0 / 1e6)
+    assert _results(root)["methods"]["random"]["tokens"] == 0
+
+
 def test_a_dry_run_says_steps_and_time_of_each_row_and_writes_nothing(root: Path) -> None:
     before = hashes(root)
     shown = _run(root, "--dry-run", "--episodes", 3, steps=8_192).stdout
@@ -166,6 +188,8 @@ def test_rows_and_tasks_that_are_not_there_are_refused(root: Path) -> None:
     assert "--methods: unknown method 'magic'" in one_error(maestromotif("baselines", root, "--methods", "magic"))
     assert "--tasks: unknown task 'nowhere'" in one_error(maestromotif("baselines", root, "--tasks", "nowhere"))
     assert "--seeds: 'x'" in one_error(maestromotif("baselines", root, "--seeds", "x"))
+    wrong = ("--set", "annotate.compare_options={embedding={modle='x'}}")
+    assert "[annotate.compare_options.embedding]" in one_error(maestromotif("baselines", root, *wrong))
     assert not (root / "artifacts").exists()
 
 

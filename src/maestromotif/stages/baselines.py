@@ -22,6 +22,7 @@ from maestromotif.bench.cells import BenchOrder, cells_of
 from maestromotif.bench.log import EpisodeLog
 from maestromotif.bench.results import Rows
 from maestromotif.errors import ArtifactError
+from maestromotif.feedback.annotators import check_annotator
 from maestromotif.feedback.interactions import CAPTIONS_FILE
 from maestromotif.files import write_atomically
 from maestromotif.llm.ledger import LEDGER_FILE, Ledger, total
@@ -100,11 +101,16 @@ def baseline_project(project: Project, method: str, task: str, steps: int) -> Pr
     config, known = project.config, project.domain.tasks[task]
     annotate = config.annotate
     if method == "embedding":
-        options = dict(annotate.compare_options.get("embedding", {}))
-        annotate = annotate.model_copy(update={"annotator": "embedding", "options": options})
+        annotate = annotate.model_copy(update={"annotator": "embedding", "options": _embedding_options(project)})
     skill = Skill(task, known.description, max_steps=max(known.max_steps, config.train.episode_steps), threshold_quantile=_QUANTILE)
     train = config.train.model_copy(update={"steps": steps, "schedule": "program", "schedule_file": ""})
     return _derived(project, Path(method) / task, (skill,), annotate=annotate, train=train)
+
+
+def _embedding_options(project: Project) -> dict[str, Any]:
+    """Of the annotator ``embedding``: the project's own, or those that it would be compared with."""
+    annotate = project.config.annotate
+    return dict(annotate.options if annotate.annotator == "embedding" else annotate.compare_options.get("embedding", {}))
 
 
 def _derived(project: Project, place: Path, skills: Sequence[Skill], **sections: Any) -> Project:
@@ -219,9 +225,15 @@ class Baselines:
     Args:
         project: whose skills, settings and tasks they are compared on.
         home: folder of episodes and tables.
+
+    Raises:
+        ConfigError: ``compare_options`` of the annotator ``embedding`` do not fit, or their model is not installed.
     """
 
     def __init__(self, project: Project, plan: BaselinePlan, home: Path) -> None:
+        if "embedding" in plan.methods:
+            options = _embedding_options(project)
+            check_annotator("embedding", options, project.domain, project.skills, options_table="annotate.compare_options.embedding")
         self.project, self.plan, self.home = project, plan, home
         self._plain = _plain_project(project)
 
