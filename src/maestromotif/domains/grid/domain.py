@@ -9,8 +9,9 @@ from typing import Any
 
 from maestromotif.domains.contract import CallMeasure, Domain, Facts, FactSpec, ObservationSpec, SignSpec, Task
 from maestromotif.domains.grid import progress, tasks, vocabulary
-from maestromotif.domains.grid.env import OBSERVATION, GridEnv
+from maestromotif.domains.grid.env import GridEnv
 from maestromotif.domains.grid.scripts import GridExplorer, GridSimulator
+from maestromotif.domains.grid.telling import OBSERVATION
 from maestromotif.errors import DomainError
 from maestromotif.types import RewardInput
 
@@ -81,8 +82,10 @@ class GridHouse(Domain):
     def recommended(self) -> Mapping[str, Mapping[str, Any]]:
         # What was measured is in docs/grid.md. The ways in the observation remember for the network, hence no recurrent core.
         return {
-            "collect": {"steps": 20_000, "shard_steps": 10_000},
-            "annotate": {"pairs": 3_000},
+            # Games begin anew with every shard only, since they have no end of their own: 256 houses of 160 steps.
+            "collect": {"steps": 40_960, "num_games": 64, "shard_steps": 10_240},
+            "annotate": {"pairs": 4_000},
+            "reward": {"contrast": 3.0},
             "train": {
                 "steps": 1_000_000,
                 "games": 64,

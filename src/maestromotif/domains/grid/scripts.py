@@ -13,7 +13,7 @@ from maestromotif.domains.grid import sight
 from maestromotif.domains.grid.env import GridEnv
 from maestromotif.domains.grid.vocabulary import ACTIONS
 
-__all__ = ["AIMS", "GridExplorer", "GridSimulator", "follow"]
+__all__ = ["AIMS", "GridExplorer", "GridSimulator", "follow", "makes_sense"]
 
 _LEFT, _RIGHT, _FORWARD, _PICK, _PUT, _OPEN = range(len(ACTIONS))
 # Where a skill goes, and what it does there; no target: it does so where it stands.
@@ -41,6 +41,15 @@ def follow(env: GridEnv, game: int, skill: str, rng: np.random.Generator) -> int
         return wish
     moves = np.flatnonzero(allowed[: _FORWARD + 1])
     return int(rng.choice(moves))
+
+
+def makes_sense(env: GridEnv, game: int, skill: str) -> bool:
+    """Whether a skill has something to do: a way to its target, and a hand that is empty or full as its deed needs it."""
+    target, deed = AIMS[skill]
+    way = env.ways_BT[game, sight.TARGETS.index(target)] if target else sight.BEFORE
+    full = env.carrying(game)
+    fits = {_PICK: full == "nothing", _PUT: full != "nothing", _OPEN: full == "key"}.get(deed, way != sight.HERE)
+    return fits and bool(way != sight.NOWHERE)
 
 
 class GridSimulator:
@@ -78,9 +87,13 @@ class GridSimulator:
 
 
 class GridExplorer:
-    """Tries one skill by rule after the other, each for a while, and steps at random now and then."""
+    """Tries one skill by rule after the other, each until it is done or for a while, and steps at random now and then.
 
-    _CHANGES, _SLIPS = 0.05, 0.3
+    Half of the tries are of what leads into the vault, or else what is in there would hardly ever be met.
+    """
+
+    _CHANGES, _SLIPS = 0.05, 0.2
+    _VAULT = ("open_door", "fetch_box", "fetch_key")
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
@@ -88,15 +101,22 @@ class GridExplorer:
 
     def act(self, env: DomainEnv) -> NDArray[np.int64]:
         assert isinstance(env, GridEnv)
-        rng, names = self._rng, list(AIMS)
+        rng = self._rng
         if len(self._skills) != env.num_games:
-            self._skills = [names[0]] * env.num_games
+            self._skills = ["explore"] * env.num_games
         actions_B = np.zeros(env.num_games, np.int64)
         for game in range(env.num_games):
-            if rng.random() < self._CHANGES:
-                self._skills[game] = names[int(rng.integers(len(names)))]
+            if rng.random() < self._CHANGES or not makes_sense(env, game, self._skills[game]):
+                self._skills[game] = self._choose(env, game)
             if rng.random() < self._SLIPS:
                 actions_B[game] = rng.choice(np.flatnonzero(env.observation[ACTION_MASK][game]))
             else:
                 actions_B[game] = follow(env, game, self._skills[game], rng)
         return actions_B
+
+    def _choose(self, env: GridEnv, game: int) -> str:
+        possible = [skill for skill in AIMS if makes_sense(env, game, skill)]
+        wanted = [skill for skill in self._VAULT if skill in possible]
+        if wanted and self._rng.random() < 0.5:
+            return wanted[0]
+        return possible[int(self._rng.integers(len(possible)))] if possible else "explore"

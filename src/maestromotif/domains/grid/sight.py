@@ -6,19 +6,18 @@ world, and it changes the square before it, so what is known stays true. ``V`` i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.domains.grid.compiled import compiled
 from maestromotif.domains.grid.world import BALL, BOX, FLOOR, GOAL, KEY, LOCKED, OPEN, SILL, WALL
 
 __all__ = [
     "AHEAD",
     "BEFORE",
     "BEHIND",
+    "DX",
+    "DY",
     "HERE",
     "LEFT",
     "NOWHERE",
@@ -38,17 +37,10 @@ TARGETS = ("unseen", "key", "door", "ball", "box", "goal", "home")
 NOWHERE, AHEAD, RIGHT, BEHIND, LEFT, BEFORE, HERE = range(7)
 _SQUARE_TARGETS = {KEY: 1, LOCKED: 2, BALL: 3, BOX: 4, GOAL: 5}
 _TARGET_OF = np.array([_SQUARE_TARGETS.get(kind, -1) for kind in range(9)], np.int64)
-_DX, _DY = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])  # MiniGrid's directions: east, south, west, north
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+DX, DY = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])  # MiniGrid's directions: east, south, west, north
 
 
-def _compiled(function: _Function) -> _Function:
-    """numba's njit with the types kept."""
-    return cast(_Function, numba.njit(cache=True)(function))
-
-
-@_compiled
+@compiled
 def look(
     games: NDArray[np.int64],
     cells_BS: NDArray[np.int8],
@@ -78,7 +70,7 @@ def look(
     for game in games:
         cells, known = cells_BS[game], known_BS[game]
         x, y, direction = place_B3[game, 0], place_B3[game, 1], place_B3[game, 2]
-        ahead_x, ahead_y = _DX[direction], _DY[direction]
+        ahead_x, ahead_y = DX[direction], DY[direction]
         right_x, right_y = -ahead_y, ahead_x
         seen[:] = False
         seen[0, half] = True
@@ -118,13 +110,13 @@ def look(
         fresh_B[game], things_B[game] = fresh, things
 
 
-@_compiled
+@compiled
 def find_ways(
     games: NDArray[np.int64],
     cells_BS: NDArray[np.int8],
     known_BS: NDArray[np.bool_],
     place_B3: NDArray[np.int64],
-    home_B: NDArray[np.int64],
+    walls_B2: NDArray[np.int64],
     width: int,
     ways_BT: NDArray[np.int64],
     steps_BT: NDArray[np.int64],
@@ -135,7 +127,7 @@ def find_ways(
     something is unknown. Among equals, ways that go on straight ahead come first.
 
     Args:
-        home_B: column of the wall to the right of home.
+        walls_B2: columns of the walls between the rooms; home lies west of the first.
         ways_BT: written: where the first step lies: ``AHEAD``, ``RIGHT``, ``BEHIND``, ``LEFT``; ``BEFORE``: the target is the next
             square ahead; ``HERE``: the way is at its end; ``NOWHERE``: the target is not known, or no known way leads there.
         steps_BT: written: steps to the end of the way; -1: nowhere.
@@ -162,13 +154,13 @@ def find_ways(
             if cells[square] == GOAL and steps[5] < 0:
                 steps[5] = far[square]
                 ways[5] = HERE if square == start else 1 + (first[square] - direction) % 4
-            if square % width < home_B[game] and steps[6] < 0:
+            if square % width < walls_B2[game, 0] and steps[6] < 0:
                 steps[6] = far[square]
                 ways[6] = HERE if square == start else 1 + (first[square] - direction) % 4
             for turn in range(4):
                 # Ahead, right, left, behind.
                 toward = (direction + (0, 1, 3, 2)[turn]) % 4
-                following = square + _DY[toward] * width + _DX[toward]
+                following = square + DY[toward] * width + DX[toward]
                 leads = toward if square == start else first[square]
                 if not known[following]:
                     if steps[0] < 0:

@@ -77,7 +77,12 @@ _ALL = (
         (*_BOX_HOME, _goal),
         600,
     ),
-    _task("all_home", "Have the key, the ball and the box all lie at home.", (_together(*(_lies(thing, "home") for thing in ("key", "ball", "box"))),), 800),
+    _task(
+        "all_home",
+        "Have the key, the ball and the box all lie at home.",
+        (_together(*(_lies(thing, "home") for thing in ("key", "ball", "box"))),),
+        800,
+    ),
 )
 TASKS: Mapping[str, Task] = {task.id: task for task in _ALL}
 

@@ -118,7 +118,12 @@ DEEDS = len(_DONE)
 ENTERED_GOAL = len(ROOMS) + 1
 AMOUNTS = (0, 3, 8)  # most squares of each of SIGHTS but the last
 _ENTERED = ("", " You come home.", " You enter the hall.", " You enter the vault.", " You stand on the green goal.")
-_SIGHTS = ("", " A little more of the house comes into view.", " More of the house comes into view.", " Much more of the house comes into view.")
+_SIGHTS = (
+    "",
+    " A little more of the house comes into view.",
+    " More of the house comes into view.",
+    " Much more of the house comes into view.",
+)
 _THING_TEXTS = tuple(f" You see the {name}." for name in ("key", "locked door", "ball", "box", "green goal"))
 _BEFORE = ("", *(f" The {thing} lies right before you." for thing in HANDS[1:]), " The locked door is right before you.")
 SIZES = (len(_DONE), len(_ENTERED), len(_SIGHTS), 1 << len(THINGS), len(_BEFORE))
