@@ -285,6 +285,11 @@ def test_explain_needs_no_training_and_no_endpoint(root: Path) -> None:
     assert found["simulated"]["accomplished"] == found["simulated"]["episodes"] == 8
     assert found["free"] is False
     assert found["trial"]["verdict"] == "good"
+    second = json.loads(maestromotif("explain", root, "both_ends", "--generation", 2, "--json").stdout)
+    assert second["program"].endswith("generations/2/both_ends/both_ends.py")
+    assert second["source"] != found["source"]
+    assert second["trial"]["verdict"] == "good"
+    assert "Leave --generation out" in one_error(maestromotif("explain", root, "Hop twice.", "--generation", 2))
 
 
 def test_explain_asks_the_model_and_keeps_the_terminal_safe(copy: Path) -> None:

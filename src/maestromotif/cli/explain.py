@@ -18,7 +18,7 @@ from rich.text import Text
 from maestromotif.cli.code import console, plain, program_block
 from maestromotif.cli.common import ProjectArgument, SetOption, error_line, open_project, run_stages
 from maestromotif.cli.results import CLAIM_NOTE, shown_path
-from maestromotif.errors import ChatError
+from maestromotif.errors import ChatError, ConfigError
 
 if TYPE_CHECKING:
     from maestromotif.programs.story import Story
@@ -42,6 +42,10 @@ def explain(
     folder: ProjectArgument,
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task in English, or the id of one of the domain's tasks.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    generation: Annotated[
+        int,
+        typer.Option(min=0, help="This generation of the program of one of the domain's tasks.", show_default="own"),
+    ] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Summarise without a language model even if one is configured.")] = False,
     settings: SetOption = None,
 ) -> None:
@@ -52,23 +56,28 @@ def explain(
     nothing has to be trained for this.
     """
     from maestromotif.programs.rehearse import rehearse
-    from maestromotif.stages.catalogue import ancestors, named_task, task_stage
+    from maestromotif.stages.catalogue import ancestors, generation_stage, named_task, task_stage
     from maestromotif.stages.repair import program_in_use, repaired
 
     project = open_project(folder, settings)
     name, text = named_task(project, task)
-    stage = task_stage(project, name, text)
+    if generation and name not in project.domain.tasks:
+        raise ConfigError("--generation: further generations are written of the domain's tasks only", "Leave --generation out")
+    stage = generation_stage(project, name, generation) if generation else task_stage(project, name, text)
+    own = stage.id == f"task:{name}"
     # Nothing but the document may stand on standard output.
     with contextlib.redirect_stdout(io.StringIO()) if as_json else contextlib.nullcontext():
         run_stages(project, [stage], ancestors(project, stage))
-    path = program_in_use(project, name)
+    path = program_in_use(project, name) if own else project.folder(stage.id) / f"{name}.py"
+    mended = own and repaired(project, name)
     source = path.read_text(encoding="utf-8")
     skill_program = (project.folder("program") / "skills.py").read_text(encoding="utf-8")
     known = name if name in project.domain.tasks else None
     how: dict[str, Any] = {"config": project.config.program, "seed": project.seed, "task_id": known, "file": path.name}
     stories = rehearse(project.domain, project.skills, skill_program, source, **how)
     trials = json.loads((path.parent / "trials.json").read_text(encoding="utf-8"))["programs"].get(path.name, {})
-    rows = _expected(project, name, trials)
+    # Evaluations play the project's own program.
+    rows = _expected(project, name, trials) if own else []
     summary = _summary(project, name, text, source, stories, offline)
     if as_json:
         from maestromotif.programs.explain import as_json as counts
@@ -79,7 +88,7 @@ def explain(
             "free": known is None,
             "judged_by": "criteria of the domain" if known else "the program's own claim",
             "program": str(path),
-            "repaired": repaired(project, name),
+            "repaired": mended,
             "source": source,
             "trial": trials,
             "simulated": counts(stories),
@@ -90,7 +99,7 @@ def explain(
         return
     screen = console()
     model = plain(str(trials.get("model") or "hand"))
-    version = "repaired" if repaired(project, name) else f"written by {model.removeprefix('written by ')}"
+    version = "repaired" if mended else f"written by {model.removeprefix('written by ')}"
     screen.print(Text(f"\n{text}", "bold"))
     screen.print(Text(f"{shown_path(path)} ({version}{', edited by hand' if trials.get('edited') else ''})", "dim"))
     screen.print(program_block(source))
