@@ -94,7 +94,9 @@ def _task(domain: Domain, task: str, longest: int, runs: Mapping[str, list[_Run]
     rng = np.random.default_rng(_SEED)
     counts = {name: {policy: _count(own, name, rng, confidence) for policy, own in runs.items()} for name in names}
     if any(asked.values()):
-        counts |= {name: {policy: _count(own, name, rng, confidence) for policy, own in asked.items()} for name in _SPENT}
+        priced = any(row["llm"]["cost"] for own in asked.values() for run in own for row in run.episodes)
+        for name in _SPENT if priced else _SPENT[:1]:
+            counts[name] = {policy: _count(own, name, rng, confidence) for policy, own in asked.items()}
     return {
         "max_steps": longest,
         "own_limit": known.max_steps,
