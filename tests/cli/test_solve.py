@@ -21,7 +21,7 @@ from maestromotif.stages.card import Card
 from maestromotif.stages.repair import RepairPlan, repair_stage
 from maestromotif.stages.stage import Work
 
-from .conftest import environment, hashes, maestromotif, make_project
+from .conftest import environment, hashes, maestromotif, make_project, one_error
 from .scripted import ScriptedCoder, coder_at
 
 _SOURCES = Path(__file__).parents[2] / "src"
