@@ -270,7 +270,7 @@ class Baselines:
         captions = self._collected(runner, watcher, command) if methods & {"motif", "embedding"} else self.project
         networks = self.networks()
         for place, (method, task, own) in enumerate(networks, 1):
-            named = _Named(watcher, f"{method}, {task} ({place} of {len(networks)} networks)")
+            named = _Named(watcher, f"{method}, {task} ({place} of {len(networks)} networks{self._training_left()})")
             self._in(own, baseline_stages(self.plan, own, method, captions), named, command)
             self._play([method], watcher, runner.lock, [task])
             yield
@@ -278,6 +278,13 @@ class Baselines:
             if method in LLM_POLICIES and not needs_endpoint(self.project):
                 self._play([method], watcher, runner.lock, self.plan.tasks)
                 yield
+
+    def _training_left(self) -> str:
+        """How long all networks together have still to be trained, at the rate of those so far, in words; empty before the first one."""
+        costs = [_costs(own) for _, _, own in self.networks()]
+        seconds, steps = sum(one.seconds for one in costs), sum(one.steps for one in costs)
+        left = sum(max(0, self.plan.steps - one.steps) for one in costs)
+        return f", about {left * seconds / steps / 60:.0f} min of training left in all" if steps else ""
 
     def _collected(self, runner: Runner, watcher: Watcher, command: str) -> Project:
         """The project whose captions are compared: this one, unless its skills came trained."""
@@ -364,10 +371,9 @@ class Baselines:
 
     def rate(self) -> tuple[float, str]:
         """Environment steps a second in training, and how that is known."""
-        costs = [_costs(own) for _, _, own in self.networks()]
-        seconds = sum(one.seconds for one in costs)
-        if seconds:
-            return sum(one.steps for one in costs) / seconds, "as measured before"
+        costs = sum((_costs(own) for _, _, own in self.networks()), Costs())
+        if costs.seconds:
+            return costs.steps / costs.seconds, "as measured before"
         plain, stage = self._plain, rate_stage()
         found = run_apart(stage, plain, self.project.root, lambda fraction, text: None, lambda text: None)
         return float(found["rate"]), "as measured now, in a moment of training"
