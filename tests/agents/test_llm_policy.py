@@ -126,6 +126,15 @@ def test_skills_that_a_model_picks_go_as_those_that_a_program_picks(games: LLMGa
     assert any(len(result.calls) > 2 for result in asked)
 
 
+def test_how_many_games_are_played_together_does_not_matter(games: LLMGames) -> None:
+    with model(Asked(lambda body: f"ACTION: {choices_of(body)[body['seed'] % 3]}")) as (_, chat):
+        found = [played(replace(games, config=LLMPolicyConfig(games=number)), chat) for number in (1, 4)]
+    assert found[0] == [replace(one, decisions=found[0][index].decisions) for index, one in enumerate(found[1])]
+    assert [[one.choice for one in episode.decisions] for episode in found[0]] == [
+        [one.choice for one in each.decisions] for each in found[1]
+    ]
+
+
 def test_an_answer_may_hold_for_several_steps(games: LLMGames) -> None:
     with model(Asked(walks)) as (server, chat):
         held = played(replace(games, config=LLMPolicyConfig(games=3, repeat=4)), chat)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,6 @@ ACT = SkillSet((Skill("act", "The language model acts.", max_steps=2**31),))
 ACTING, PICKING = f"{__name__}:acting_schedules", f"{__name__}:asked_schedules"
 """Makers of schedules, see ``ScheduleSources``."""
 Decisions = Generator[Moment, str, None]
-_MOST_PAST = 50  # earlier decisions that a question may show
 
 
 def main(arguments: list[str]) -> None:
@@ -141,6 +140,7 @@ class _Game:
         env: the game; arrays: its row of the step arrays.
         games: wraps both; driver: lets the network act in it; None: actions are what is decided.
         repeat: steps that a decided action holds for.
+        history: earlier decisions that a moment tells.
     """
 
     def __init__(
@@ -153,17 +153,19 @@ class _Game:
         games: _OneGame,
         driver: EpisodeDriver | None,
         repeat: int,
+        history: int,
     ) -> None:
         self._number, self._domain, self._env, self._arrays, self._plan = number, domain, env, arrays, plan
         self._games, self._driver, self._repeat = games, driver, repeat
-        self._past: list[Past] = []
+        self._past: deque[Past] = deque(maxlen=history)
         self._decision = 0
 
     def play(self) -> Decisions:
         """All its episodes: gives the moments in which something is to be decided, and takes what is chosen."""
         self._games.reset()
         while self._arrays.episode[0] >= 0:
-            self._past, self._decision = [], 0
+            self._past.clear()
+            self._decision = 0
             yield from self._act() if self._driver is None else self._pick(self._driver)
 
     def close(self) -> None:
@@ -216,9 +218,7 @@ class _Game:
         facts = plain_facts(self._domain, self._env.facts(0))
         step, episode = int(self._arrays.time[0]), int(self._arrays.episode[0])
         self._decision += 1
-        return Moment(
-            self._number, episode, self._decision - 1, step, self._env.caption(0).text, facts, choices, tuple(self._past[-_MOST_PAST:])
-        )
+        return Moment(self._number, episode, self._decision - 1, step, self._env.caption(0).text, facts, choices, tuple(self._past))
 
 
 class _Player:
@@ -252,7 +252,7 @@ class _Player:
             if mind is not None:
                 own = replace(mind, memory=mind.memory[number : number + 1])
                 driver = EpisodeDriver(games.step, part, spec.seed, skills.ids, own)
-            self._games.append(_Game(number, domain, env, part, drawn, games, driver, task["repeat"]))
+            self._games.append(_Game(number, domain, env, part, drawn, games, driver, task["repeat"], task["history"]))
         self._playing = [game.play() for game in self._games]
 
     def serve(self) -> None:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +233,9 @@ class _Run:
         self._report()
 
     def _note(self, decision: Decision) -> None:
-        self._decisions.setdefault(decision.moment.episode, []).append(decision)
+        # An episode may have thousands of decisions; what each was told of earlier ones is known by those.
+        kept = replace(decision, moment=replace(decision.moment, past=()))
+        self._decisions.setdefault(decision.moment.episode, []).append(kept)
         self._failed = self._failed + 1 if decision.error else 0
         if decision.error and self._failed >= max(_LOST_CALLS, self._games.config.games):
             raise decision.error
@@ -291,7 +293,12 @@ class _Player:
         try:
             self._process = WorkerProcess(
                 [self._buffer.fd, self._buffer.size],
-                {"spec": json.loads(json.dumps(asdict(spec))), "weights": weights, "repeat": games.config.repeat},
+                {
+                    "spec": json.loads(json.dumps(asdict(spec))),
+                    "weights": weights,
+                    "repeat": games.config.repeat,
+                    "history": max(1, games.config.history),
+                },
                 [self._buffer.fd],
                 _PATIENCE,
                 self._places.tobytes,
