@@ -146,10 +146,13 @@ def test_a_limit_ends_the_command_in_one_line_and_the_next_goes_on(root: Path) -
         assert "the limit of max_calls = 9 is reached" in line
         assert "Raise it in maestro.toml" in line
         assert len(server.requests) == 9
+        results = root / "artifacts" / "bench" / "results.json"
+        assert json.loads(results.read_text())["complete"] is False
         assert one_error(_bench(root)) == line
         assert len(server.requests) == 9
         configure(root, {"chat.max_calls": 10_000})
         assert _bench(root).returncode == 0
+        assert json.loads(results.read_text())["complete"] is True
     assert set(asked.times.values()) == {1}
     rows = _rows(root)
     assert [row["episode"] for row in rows] == [0, 1, 2, 3]

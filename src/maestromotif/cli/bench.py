@@ -24,7 +24,7 @@ from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
 from maestromotif.cli.generations import generation_files, generations_in, write_generations
 from maestromotif.cli.results import shown_path
-from maestromotif.errors import ArtifactError, ConfigError
+from maestromotif.errors import ArtifactError, ChatError, ConfigError
 from maestromotif.files import write_atomically
 
 if TYPE_CHECKING:
@@ -115,9 +115,13 @@ def bench(
         return
     for training in trainings:
         check_player(training.project, training.order)
-    with make_display(aside=as_json) as display:
-        for training in trainings:
-            _play(training, home, display, training.order.label if len(trainings) > 1 else "")
+    try:
+        with make_display(aside=as_json) as display:
+            for training in trainings:
+                _play(training, home, display, training.order.label if len(trainings) > 1 else "")
+    except ChatError:
+        _write(trainings, home)  # what has been played up to a limit was paid for, and worth a look
+        raise
     results = _write(trainings, home)
     if as_json:
         typer.echo(json.dumps(results, indent=1, allow_nan=False))
