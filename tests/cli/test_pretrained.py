@@ -69,3 +69,25 @@ def test_they_can_do_what_their_card_says(tmp_path: Path) -> None:
         reached = sum(episodes["success.landmark"].to_pylist())
         assert reached / episodes.num_rows >= stated["tasks"][task]["trained"]["landmark"]["low"]
     assert json.loads((locate("nethack") / "card.json").read_text())["training"]["steps"] > 30e6
+
+
+@pytest.mark.slow
+def test_simulated_and_real_success_of_every_generation(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert maestromotif("init", root, "--pretrained").returncode == 0
+    how = ("--tasks", "delphi", "--generations", "2,3", "--episodes", 3, "--max-steps", 80, "--policies", "trained")
+    result = maestromotif("bench", root, *how, "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)["tasks"]["delphi"]["criteria"]["landmark"]["policies"]["trained"]["each"]
+    assert [run["program"] for run in found] == ["generation-2", "generation-3"]
+    for run in found:
+        told = maestromotif("explain", root, "delphi", "--generation", run["program"][-1], "--json")
+        assert told.returncode == 0, told.stderr
+        row = next(row for row in json.loads(told.stdout)["simulated_and_real"] if row["criterion"] == "landmark")
+        assert row["max_steps"] == 80
+        assert row["simulated"].keys() == {"perfect", "measured"}
+        assert (row["real"]["trials"], row["real"]["rate"]) == (3, run["mean"])
+    # A generation that was not benched has simulated figures alone.
+    first = json.loads(maestromotif("explain", root, "minetown", "--generation", 3, "--json").stdout)["simulated_and_real"]
+    assert first[0]["simulated"]["perfect"] >= 0.9
+    assert first[0]["real"] is None

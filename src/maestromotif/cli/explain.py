@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,8 +76,7 @@ def explain(
     how: dict[str, Any] = {"config": project.config.program, "seed": project.seed, "task_id": known, "file": path.name}
     stories = rehearse(project.domain, project.skills, skill_program, source, **how)
     trials = json.loads((path.parent / "trials.json").read_text(encoding="utf-8"))["programs"].get(path.name, {})
-    # Evaluations play the project's own program.
-    rows = _expected(project, name, trials) if own else []
+    rows = _expected(project, name, trials) if own else _expected_in_bench(project, name, source, trials)
     summary = _summary(project, name, text, source, stories, offline)
     if as_json:
         from maestromotif.programs.explain import as_json as counts
@@ -141,6 +140,36 @@ def _expected(project: Project, task: str, trial: Mapping[str, Any]) -> list[Exp
     row = next((row for row in results.tasks if row.task == task and row.repaired == mended), None)
     known = project.domain.tasks.get(task)
     return list(beside(task, trial.get("expected") or {}, known.max_steps if known else 0, row))
+
+
+def _expected_in_bench(project: Project, task: str, source: str, trial: Mapping[str, Any]) -> list[Expected]:
+    """The same for a program that no evaluation plays: beside its episodes in the project's ``bench``, if there are some."""
+    from maestromotif.bench.cells import BenchOrder, cells_of
+    from maestromotif.bench.log import EpisodeLog
+    from maestromotif.bench.stats import wilson
+    from maestromotif.report.expected import beside
+    from maestromotif.report.results import Score
+    from maestromotif.stages.catalogue import evaluation_setting
+    from maestromotif.stages.files import read_json
+
+    home = project.artifacts / "bench"
+    found = read_json(home / "results.json") or {}
+    benched = found.get("tasks", {}).get(task)
+    limit = benched["max_steps"] if benched else project.domain.tasks[task].max_steps
+    rows = list(beside(task, trial.get("expected") or {}, limit, None))
+    if not benched or not project.folder("train").exists():
+        return rows
+    setting = evaluation_setting(project)
+    order = BenchOrder("", {task: {"": source}}, ("trained",), tuple(found["seeds"]), found["episodes"], limit)
+    keys = {cell.key for cell in cells_of(setting, order)}
+    episodes = [row for (key, _), row in EpisodeLog(home).read().items() if key in keys]
+
+    def score(criterion: str) -> Score | None:
+        won = sum(bool(row["success"][criterion]) for row in episodes)
+        interval = wilson(won, len(episodes), setting.config.confidence)
+        return Score(won / len(episodes), interval.low, interval.high, won, len(episodes)) if episodes else None
+
+    return [replace(row, real=score(row.criterion)) for row in rows]
 
 
 def _expected_table(rows: list[Expected]) -> RenderableType:
