@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,7 @@ from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
 from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
-from maestromotif.cli.generations import generation_files, generations_in, write_generations
+from maestromotif.cli.generations import generation_files, generations_in, write_generations, write_tasks
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ArtifactError, ChatError, ConfigError
 from maestromotif.files import write_atomically
@@ -74,7 +75,10 @@ class _Training:
 
 def bench(
     folders: Annotated[list[Path], typer.Argument(metavar="PROJECT", help="The project folder; several are several trainings.")],
-    tasks: Annotated[str, typer.Option(metavar="A,B", help="Tasks, by id; by default all that have a program.")] = "",
+    tasks: Annotated[
+        str,
+        typer.Option(metavar="A,B", help="Tasks, by id or pattern (ladder-*); by default all that have a program."),
+    ] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of each task, policy and seed; more than before goes on.")] = 64,
     seeds: Annotated[str, typer.Option(metavar="K|LIST", help="How many series of episodes, or their seeds: 1,5,9.")] = "1",
     policies: Annotated[
@@ -175,6 +179,7 @@ def _trainings(
     labels = [project.root.resolve().name for project in projects]
     if len(set(labels)) < len(labels):
         labels = [str(project.root) for project in projects]
+    wanted = replace(wanted, tasks=_named(wanted.tasks, projects[0]))
     further = _further(wanted.further, projects[0])
     found = []
     for label, project in zip(labels, projects, strict=True):
@@ -185,6 +190,22 @@ def _trainings(
     if len({tuple(training.order.programs) for training in found}) > 1:
         raise ConfigError("the projects have programs for different tasks", "Name those that all have with --tasks")
     return found
+
+
+def _named(names: Sequence[str], project: Project) -> list[str]:
+    """The tasks of these ids, and those that these patterns fit."""
+    domain, found = project.domain, list[str]()
+    for name in names:
+        fitting = (
+            [task for task in (*domain.tasks, *domain.further_tasks) if fnmatch.fnmatchcase(task, name)]
+            if set("*?[") & set(name)
+            else [name]
+        )
+        if not fitting:
+            known = ", ".join((*domain.tasks, *domain.further_tasks))
+            raise ConfigError(f"--tasks: no task fits {name!r}", f"Tasks: {known}")
+        found += fitting
+    return list(dict.fromkeys(found))
 
 
 def _further(programs: Sequence[str], project: Project) -> dict[str, dict[str, str]]:
@@ -216,6 +237,10 @@ def _programs(project: Project, wanted: _Wanted, further: Mapping[str, Mapping[s
             )
     if wanted.generations and wanted.write:
         write_generations(project, wanted.generated(project), wanted.generations)
+    elif wanted.write and needed:
+        # Nobody is expected to have each task of a family written beforehand.
+        lacking = [task for task in wanted.tasks if task not in list(project.domain.tasks) and not project.folder(f"task:{task}").exists()]
+        write_tasks(project, lacking)
     found: dict[str, dict[str, str]] = {}
     for task in wanted.generated(project) if wanted.generations else wanted.tasks or project.domain.tasks:
         own = project.folder(f"task:{task}") / f"{task}.py"

@@ -11,8 +11,9 @@ from maestromotif.errors import ConfigError
 
 if TYPE_CHECKING:
     from maestromotif.project import Project
+    from maestromotif.stages.stage import Stage
 
-__all__ = ["generation_files", "generations_in", "write_generations"]
+__all__ = ["generation_files", "generations_in", "write_generations", "write_tasks"]
 
 
 def generations_in(text: str) -> tuple[int, ...]:
@@ -44,9 +45,22 @@ def write_generations(project: Project, tasks: Sequence[str], generations: Seque
         ProjectError: the project has no trained skills yet.
         ChatError: a generation cannot be had, for example because none such is recorded.
     """
-    from maestromotif.stages.catalogue import generation_stage, training_stages
+    from maestromotif.stages.catalogue import generation_stage
 
-    stages = [generation_stage(project, task, generation) for task in tasks for generation in generations]
+    _write(project, [generation_stage(project, task, generation) for task in tasks for generation in generations])
+
+
+def write_tasks(project: Project, tasks: Sequence[str]) -> None:
+    """Have programs of the domain's tasks written that are not there yet; raises what ``write_generations`` raises."""
+    from maestromotif.stages.catalogue import task_stage
+
+    if tasks:
+        _write(project, [task_stage(project, task, project.domain.tasks[task].description) for task in tasks])
+
+
+def _write(project: Project, stages: Sequence[Stage]) -> None:
+    from maestromotif.stages.catalogue import training_stages
+
     training = training_stages(project)
     if project.config.project.pretrained:
         run_stages(project, [*training, *stages])

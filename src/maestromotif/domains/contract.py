@@ -255,6 +255,8 @@ class Task:
             have ``"proxy"`` (what the paper's released code measures).
         max_steps: environment steps after which an episode is cut.
         paper: by criterion, the figure that a paper gives for this task, as text for a table; empty: none is known.
+        noise: share of the steps in which whoever plays this task slips: an allowed action drawn at random is played in place of the
+            chosen one. The draws belong to the episode's seed.
     """
 
     id: str
@@ -262,6 +264,7 @@ class Task:
     criteria: Mapping[str, Callable[[], Criterion]]
     max_steps: int
     paper: Mapping[str, str] = field(default_factory=dict)
+    noise: float = 0.0
 
 
 class Simulator(Protocol):
@@ -359,7 +362,13 @@ class Domain(ABC):
 
     @property
     @abstractmethod
-    def tasks(self) -> Mapping[str, Task]: ...
+    def tasks(self) -> Mapping[str, Task]:
+        """By id. Families of tasks may be found by id without being listed; see ``further_tasks``."""
+
+    @property
+    def further_tasks(self) -> Sequence[str]:
+        """Ids that ``tasks`` knows but does not list, as many as a pattern such as ``ladder-*`` should stand for."""
+        return ()
 
     @property
     def call_measures(self) -> Mapping[str, CallMeasure]:

@@ -154,15 +154,16 @@ def build_part(
     factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
     rewards = cast(Rewards | Watching, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
     plan: Plan
-    recorder = None
+    recorder, noise = None, 0.0
     if spec.play is None:
         plan = Endless(factory, spec.seed, dict(zip(games, episodes, strict=True)))
     else:
         play = spec.play
         plan = Listed(factory, spec.seed, episodes)
         recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
+        noise = domain.tasks[play.task].noise if play.task else 0.0
     env = env or domain.make_env(len(games))
-    return SkillGames(env, plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder)
+    return SkillGames(env, plan, skills, arrays, games, spec.episode_steps, rewards, domain.call_measures, recorder, noise)
 
 
 def load_rewards(folder: Path, domain: Domain, skills: SkillSet) -> Rewards | Watching:

@@ -13,6 +13,7 @@ from maestromotif.domains.contract import ACTION_MASK, CallMeasure, DomainEnv, F
 from maestromotif.rl.arrays import StepArrays, Where
 from maestromotif.rl.episodes import Episode, Plan, Recorder, Schedule
 from maestromotif.rl.pay import Rewards, Watching, payments
+from maestromotif.rl.slips import Slips
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
@@ -41,6 +42,7 @@ class SkillGames:
         rewards: None: all rewards are 0.
         measures: the domain's call measures.
         recorder: None: only counters are kept.
+        noise: share of the steps in which a game slips; see ``slips``.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SkillGames:
         rewards: Rewards | Watching | None = None,
         measures: Mapping[str, CallMeasure] | None = None,
         recorder: Recorder | None = None,
+        noise: float = 0.0,
     ) -> None:
         if env.num_games != len(games) or len(arrays.action) != len(games):
             raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.action)} rows in the arrays")
@@ -61,6 +64,7 @@ class SkillGames:
         self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
         self._episode_steps, self._recorder = episode_steps, recorder
         self._pay = payments(rewards, env) if rewards is not None else None
+        self._slips = Slips(noise, count) if noise else None
         self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]
@@ -132,6 +136,8 @@ class SkillGames:
         where[0] = Where.ENVIRONMENT
         where[1] = -1
         where[2] += 1
+        if self._slips is not None:
+            self._slips.apply(arrays.action, arrays.observation[ACTION_MASK])
         env.step(arrays.action)
         where[0] = Where.PROGRAMS
         if self.listener is not None:
@@ -256,6 +262,8 @@ class SkillGames:
             self._plays_B[game] = episode is not None
             if self._pay is not None:
                 self._pay.begin(game)
+            if self._slips is not None and episode is not None:
+                self._slips.begin(game, episode.seed)
             self._quiet.wake(game)
             if episode is None:
                 self._quiet.idle(game)

@@ -48,6 +48,7 @@ def _answers_digest(project: Project, purpose: str | tuple[str, ...], generation
     found = hashlib.sha256()
     purposes = (purpose,) if isinstance(purpose, str) else purpose
     for answer in RecordedChat(project.domain.recorded_answers, generation=generation).answers:
-        if any(f"/{one}" in answer.name for one in purposes) or "*" in answer.name:
+        # An answer to many names may answer anything, but one to tasks answers tasks only.
+        if any(f"/{one}" in answer.name for one in purposes) or ("*" in answer.name and "/task/" not in answer.name):
             found.update(repr((answer.name, answer.subject, answer.text)).encode())
     return found.hexdigest()[:16]

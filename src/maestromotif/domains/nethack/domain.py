@@ -19,7 +19,7 @@ from maestromotif.domains.contract import (
     Simulator,
     Task,
 )
-from maestromotif.domains.nethack import characters, features, possible, progress, recording, simulator_rates, tasks, ttyrec
+from maestromotif.domains.nethack import characters, features, ladder, possible, progress, recording, simulator_rates, tasks, ttyrec
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION_SETS
@@ -109,7 +109,11 @@ class NetHack(Domain):
 
     @property
     def tasks(self) -> Mapping[str, Task]:
-        return tasks.TASKS
+        return ladder.TaskBook(tasks.TASKS)
+
+    @property
+    def further_tasks(self) -> Sequence[str]:
+        return ladder.STANDARD
 
     @property
     def call_measures(self) -> Mapping[str, CallMeasure]:
