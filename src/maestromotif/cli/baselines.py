@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,6 +56,7 @@ def baselines(
 
     project = open_project(folder, settings)
     rows = _known(names_in(methods), METHODS, "--methods", "method")
+    rows = tuple(name for name in METHODS if name in rows)
     chosen = _known(names_in(tasks) or project.config.evaluate.tasks or list(project.domain.tasks), project.domain.tasks, "--tasks", "task")
     plan = BaselinePlan(rows, chosen, steps, episodes, seeds_in(seeds), max_steps, criterion, score)
     home = out or project.artifacts / "baselines"
@@ -72,14 +73,14 @@ def baselines(
         typer.echo(f"episodes, tables: {shown_path(home)}")
 
 
-def _known(names: list[str] | tuple[str, ...], known: Mapping[str, object], option: str, noun: str) -> tuple[str, ...]:
-    """These names, in the order of those that are known."""
+def _known(names: Sequence[str], known: Mapping[str, object], option: str, noun: str) -> tuple[str, ...]:
+    """These names, if all of them are known."""
     for name in names:
         if name not in known:
             raise ConfigError(f"{option}: unknown {noun} {name!r}", f"There are: {', '.join(known)}")
     if not names:
         raise ConfigError(f"{option}: no {noun} is named", f"There are: {', '.join(known)}")
-    return tuple(name for name in known if name in names)
+    return tuple(names)
 
 
 def _do(work: Baselines, aside: bool) -> None:

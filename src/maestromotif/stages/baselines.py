@@ -121,9 +121,10 @@ def _derived(project: Project, place: Path, skills: Sequence[Skill], **sections:
     return replace(project, root=project.artifacts / "baselines" / place, config=config, skills=SkillSet(tuple(skills)))
 
 
-def _plain_project(project: Project) -> Project:
-    """For whoever plays without skills."""
-    longest = max(task.max_steps for task in project.domain.tasks.values())
+def _plain_project(project: Project, tasks: Sequence[str]) -> Project:
+    """For whoever plays these tasks without skills."""
+    known = project.domain.tasks
+    longest = max(known[task].max_steps for task in {*known, *tasks})
     return _derived(project, Path(_PLAIN), (Skill("anything", "Play, by whatever rule; no skill is meant.", max_steps=longest),))
 
 
@@ -235,7 +236,7 @@ class Baselines:
             options = _embedding_options(project)
             check_annotator("embedding", options, project.domain, project.skills, options_table="annotate.compare_options.embedding")
         self.project, self.plan, self.home = project, plan, home
-        self._plain = _plain_project(project)
+        self._plain = _plain_project(project, plan.tasks)
 
     def networks(self) -> list[tuple[str, str, Project]]:
         """Method, task and project of every network that is trained for a task, task by task."""
