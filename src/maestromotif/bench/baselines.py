@@ -85,7 +85,8 @@ class Method:
 def baseline_results(
     domain: Domain, label: str, order: BenchOrder, methods: Sequence[Method], rows: Rows, confidence: float = 0.95
 ) -> dict[str, Any]:
-    """``bench_results`` with a method in place of a policy, and ``methods``: what each one is, has cost, and lacks.
+    """``bench_results`` with a method in place of a policy, and ``methods``: what each one is, has cost, and lacks, and the paper's
+    figures for it.
 
     Args:
         order: seeds, episodes and limit of all; its programs and policies do not matter.
@@ -95,9 +96,11 @@ def baseline_results(
     cells = [replace(cell, label=label, policy=method.name, program="own") for method in methods for cell in method.cells]
     found = bench_results(domain, [replace(order, label=label, policies=names)], cells, rows, confidence)
     told = {}
+    figures = {task: domain.tasks[task].paper_baselines for task in found["tasks"]}
     for method in methods:
         missing = [*method.missing, *_unplayed(method.cells, order.episodes, rows)]
-        told[method.name] = {"what": METHODS[method.name], **asdict(method.costs), "missing": missing}
+        papers = {task: known[method.name] for task, known in figures.items() if method.name in known}
+        told[method.name] = {"what": METHODS[method.name], **asdict(method.costs), "missing": missing, "paper": papers}
     return {**found, "complete": not any(one["missing"] for one in told.values()), "methods": told}
 
 
@@ -161,8 +164,9 @@ def baselines_markdown(results: Mapping[str, Any]) -> str:
         reached = []
         for task, measures in tasks.items():
             rows = measures[_main(task, results)]
-            reached.append(cell_text(rows[name]) if name in rows else "")
-        lines.append(f"| {' | '.join([name, *(text or '-' for text in reached), *costs_text(one)])} |")
+            own = (cell_text(rows[name]) if name in rows else "") or "-"
+            reached.append(f"{own} (paper: {one['paper'][task]})" if task in one["paper"] else own)
+        lines.append(f"| {' | '.join([name, *reached, *costs_text(one)])} |")
     if tasks:
         papers = [next((row["paper"] for rows in own.values() for row in rows.values() if row["paper"]), "") for own in tasks.values()]
         if any(papers):

@@ -255,6 +255,7 @@ class Task:
             have ``"proxy"`` (what the paper's released code measures).
         max_steps: environment steps after which an episode is cut.
         paper: by criterion, the figure that a paper gives for this task, as text for a table; empty: none is known.
+        paper_baselines: by name of a baseline (``bench.baselines.METHODS``), the paper's figure for that, by the paper's measure.
         noise: share of the steps in which whoever plays this task slips: an allowed action drawn at random is played in place of the
             chosen one. The draws belong to the episode's seed.
     """
@@ -264,6 +265,7 @@ class Task:
     criteria: Mapping[str, Callable[[], Criterion]]
     max_steps: int
     paper: Mapping[str, str] = field(default_factory=dict)
+    paper_baselines: Mapping[str, str] = field(default_factory=dict)
     noise: float = 0.0
 
 
