@@ -9,7 +9,7 @@ import typer
 
 from maestromotif.cli.common import AgainOption, DryRunOption, ProjectArgument, SetOption, open_project, run_stages
 from maestromotif.cli.repair import print_repair
-from maestromotif.cli.results import print_results, print_solved
+from maestromotif.cli.results import print_results, print_solved, shown_path
 from maestromotif.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -122,13 +122,36 @@ def evaluate(folder: ProjectArgument, again: AgainOption = False, settings: SetO
     print_results(project)
 
 
-def report(folder: ProjectArgument, again: AgainOption = False, settings: SetOption = None) -> None:
-    """Write the HTML page from what the project has so far."""
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="PROJECT...", help="The project folder; several are compared.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page of a comparison goes (compare.html).", show_default=False)
+    ] = None,
+    again: AgainOption = False,
+    settings: SetOption = None,
+) -> None:
+    """Write the HTML page from what the project has so far; of several projects, one page that compares them."""
     from maestromotif.stages.catalogue import report_stage
 
-    project = open_project(folder, settings)
+    if len(folders) > 1:
+        _compare([open_project(folder, settings) for folder in folders], out or Path("compare.html"))
+        return
+    if out is not None:
+        raise ConfigError(
+            "--out is for comparing several projects", f"A project's own page goes to {folders[0]}/artifacts/report/index.html"
+        )
+    project = open_project(folders[0], settings)
     run_stages(project, [report_stage(project)], (), again)
     print_results(project)
+
+
+def _compare(projects: list[Project], out: Path) -> None:
+    from maestromotif.report import ReportSources, write_comparison
+
+    sources = [ReportSources.standard(one.root, one.domain, one.skills, one.config.report.title) for one in projects]
+    typer.echo(f"comparison: {shown_path(write_comparison(sources, out))}")
 
 
 def register(app: typer.Typer) -> None:

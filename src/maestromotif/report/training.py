@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from maestromotif.report.charts import NEUTRAL, Chart, Series, area_chart, line_chart
 from maestromotif.skills import SkillSet
 
-__all__ = ["learning_curves"]
+__all__ = ["learning_curves", "learning_series"]
 
 Floats = NDArray[np.float64]
 Lines = Sequence[Mapping[str, Any]]
@@ -69,6 +69,16 @@ def learning_curves(lines: Lines, skills: SkillSet, slots: Mapping[str, int]) ->
     speed = overall("steps per second", lambda line: line["time"]["steps_per_second"])
     charts.append(line_chart("speed", "Speed", "Environment steps per second, learning included.", speed, x_label=_X))
     return charts
+
+
+def learning_series(lines: Lines, skill: str, name: str) -> tuple[Floats, Floats]:
+    """Steps, and the mean of a skill's ``name`` over its calls: at most ``_POINTS`` values each, NaN where it had no calls."""
+    if not lines:
+        return np.zeros(0), np.zeros(0)
+    groups = np.array_split(np.arange(len(lines)), min(_POINTS, len(lines)))
+    values, weights = _column(lines, skill, name), np.nan_to_num(_column(lines, skill, "calls"))
+    x = np.array([float(lines[group[-1]]["steps"]) for group in groups])
+    return x, np.array([_mean(values[group], weights[group]) for group in groups])
 
 
 def _number(value: Any) -> float:
