@@ -113,8 +113,8 @@ def _dry_run(work: Baselines) -> None:
     for row in rows:
         parts = []
         if row.train:
-            networks = f"{row.networks} {'networks' if row.networks > 1 else 'network'} of {work.plan.steps:,} steps; " if row.networks else ""
-            parts.append(f"{networks}{row.train:,} steps to train, about {duration(row.train / rate)}")
+            parts += [f"{row.networks} {'networks' if row.networks > 1 else 'network'} of {work.plan.steps:,} steps"] * bool(row.networks)
+            parts.append(f"{row.train:,} steps to train, about {duration(row.train / rate)}")
         if row.episodes:
             parts.append(f"{row.episodes} episodes to play, at most {row.play:,} steps, {duration(row.play / rate)}")
         typer.echo(f"{row.method}: {'; '.join([*parts, *row.missing]) or 'done'}")
