@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from maestromotif import __version__
-from maestromotif.cli import baselines, bench, calls, doctor, explain, phases, record, run, setup, shift
+from maestromotif.cli import baselines, bench, calls, doctor, explain, phases, record, replay, run, setup, shift
 from maestromotif.cli.common import INTERRUPTED, USER_ERROR, error_line, how_to_go_on
 from maestromotif.errors import MaestroError
 from maestromotif.stages.ranks import follow_if_rank, release
@@ -65,6 +65,7 @@ explain.register(app)
 bench.register(app)
 baselines.register(app)
 record.register(app)
+replay.register(app)
 shift.register(app)
 calls.register(app)
 doctor.register(app)

@@ -16,10 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from maestromotif.domains.screens import TextScreen
+from maestromotif.domains.screens import TextScreen, changed_runs
 from maestromotif.errors import MaestroError
 from maestromotif.recordings import RECORDINGS, Recorded, find_recordings
 from maestromotif.report.palette import skill_slots
@@ -28,7 +25,6 @@ from maestromotif.report.sources import Notes, ReportSources
 __all__ = ["Replay", "Replays", "gather_replays", "pack"]
 
 _BUDGET = 8_000_000  # bytes of all replays on one page
-_GAP = 4  # unchanged cells that cost less inside a run than a further run
 _RESTLESS = 0.2  # a fact that changes in more of the steps tells nothing of any
 
 
@@ -143,26 +139,13 @@ def _changes(facts: Mapping[str, Sequence[Any]]) -> dict[str, tuple[list[int], l
 def _text_changes(screens: Iterable[TextScreen]) -> bytes:
     """Screens as changes to the one before; the first one to an empty screen."""
     parts: list[bytes] = []
-    before: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    before: TextScreen | None = None
     for screen in screens:
-        chars, colours = screen.chars_HW.ravel(), screen.colours_HW.ravel()
-        if before is None:
-            before = np.full_like(chars, ord(" ")), np.full_like(colours, 7)
-        runs = _runs(((chars != before[0]) | (colours != before[1])).nonzero()[0].tolist())
+        runs = changed_runs(before, screen)
         row, column = screen.cursor
         parts.append(struct.pack("<HH", row * screen.chars_HW.shape[1] + column, len(runs)))
+        chars, colours = screen.chars_HW.tobytes(), screen.colours_HW.tobytes()
         for start, end in runs:
-            parts += (struct.pack("<HH", start, end - start), chars[start:end].tobytes(), colours[start:end].tobytes())
-        before = chars, colours
+            parts += (struct.pack("<HH", start, end - start), chars[start:end], colours[start:end])
+        before = screen
     return b"".join(parts)
-
-
-def _runs(changed: Sequence[int]) -> list[tuple[int, int]]:
-    """Stretches that cover these places, which rise."""
-    runs: list[tuple[int, int]] = []
-    for place in changed:
-        if runs and place - runs[-1][1] < _GAP:
-            runs[-1] = runs[-1][0], place + 1
-        else:
-            runs.append((place, place + 1))
-    return runs

@@ -26,6 +26,7 @@ _VERSION = 3
 _ROWS, _COLUMNS = 24, 80
 _HEAD = struct.Struct("<iiiB")
 _KEY = 1
+_GREY = 7
 _CHUNK = 256  # frames converted at a time
 # The converter tells a screen when it meets the key after it, and keeps the last one to itself.
 _END = (_HEAD.pack(0, 0, 1, _KEY) + b"\x1b") * 2
@@ -78,9 +79,11 @@ def _convert(path: str, frames: int) -> Iterator[TextScreen]:
     times, keys, scores = np.zeros(_CHUNK, np.int64), np.zeros(_CHUNK, np.uint8), np.zeros(_CHUNK, np.int32)
     while frames > 0:
         count = _CHUNK - int(converter.convert(chars, colours, cursors, times, keys, scores))
+        # What is empty has no colour of its own.
+        shades = np.where(chars == ord(" "), _GREY, colours & 15).astype(np.uint8)
         for frame in range(min(count, frames)):
             row, column = cursors[frame].tolist()
-            yield TextScreen(chars[frame].copy(), colours[frame].astype(np.uint8) & 15, (row, column))
+            yield TextScreen(chars[frame].copy(), shades[frame], (row, column))
         frames -= count
         if count < _CHUNK:
             return
