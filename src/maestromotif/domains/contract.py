@@ -255,9 +255,9 @@ class Task:
             have ``"proxy"`` (what the paper's released code measures).
         max_steps: environment steps after which an episode is cut.
         paper: by criterion, the figure that a paper gives for this task, as text for a table; empty: none is known.
-        paper_baselines: by name of a baseline (``bench.baselines.METHODS``), the paper's figure for that, by the paper's measure.
         noise: share of the steps in which whoever plays this task slips: an allowed action drawn at random is played in place of the
             chosen one. The draws belong to the episode's seed.
+        paper_baselines: by name of a baseline (``bench.baselines.METHODS``), the paper's figure for that, by the paper's measure.
     """
 
     id: str
@@ -265,8 +265,8 @@ class Task:
     criteria: Mapping[str, Callable[[], Criterion]]
     max_steps: int
     paper: Mapping[str, str] = field(default_factory=dict)
-    paper_baselines: Mapping[str, str] = field(default_factory=dict)
     noise: float = 0.0
+    paper_baselines: Mapping[str, str] = field(default_factory=dict)
 
 
 class Simulator(Protocol):
@@ -303,9 +303,11 @@ class Domain(ABC):
     Attributes:
         options: the ``[domain]`` table of maestro.toml without ``id``; checked by the subclass.
         file_options: names of the options that are files. Those of a project are meant from its folder on, and come as whole paths.
+        fitted_option: name of the option that is a file written by ``fit_simulator``; empty: the simulator is not fitted to play.
     """
 
     file_options: ClassVar[tuple[str, ...]] = ()
+    fitted_option: ClassVar[str] = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -425,6 +427,10 @@ class Domain(ABC):
         """
         return iter(())
 
+    def own_checks(self) -> Mapping[str, Callable[[Domain], str]]:
+        """Further checks beside those of every domain, by name; see ``domains.checks`` for what a check does."""
+        return {}
+
     @abstractmethod
     def make_env(self, num_games: int) -> DomainEnv: ...
 
@@ -436,6 +442,27 @@ class Domain(ABC):
         """The same world with other skills: ``"perfect"`` (they never fail) and ``"measured"`` (they do what was measured in real play,
         so that success is about as frequent as it will be). Empty: not known."""
         return {}
+
+    @property
+    def simulator_identity(self) -> str:
+        """A digest of what was fitted to play, where options name it: it decides how programs of tasks are tried, and nothing else."""
+        return ""
+
+    def fit_simulator(self, play: Sequence[Any], card: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
+        """Fit the simulators to play, and write the file that ``fitted_option`` takes.
+
+        Args:
+            play: tables of steps, as ``maestromotif.agents.play`` makes them.
+            card: how it was made, to be kept in the file.
+
+        Returns:
+            The card, with what the fit has to add.
+
+        Raises:
+            DomainError: this domain's simulator is not fitted to play.
+            ArtifactError: there is too little play.
+        """
+        raise DomainError(f"the simulator of the domain {self.id} is not fitted to play", "See docs/nethack.md for one that is")
 
     @abstractmethod
     def explorer(self, seed: int) -> Explorer: ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from maestromotif.domains.checks.tools import GAMES, SEEDS, Check, Nothing, fact_values, fail, legal, play
+from maestromotif.domains.checks.tools import GAMES, SEEDS, STEPS, Check, Nothing, fact_values, fail, legal, play
 from maestromotif.domains.contract import ACTION_MASK, DENSE, Domain
 
 __all__ = ["GAME_CHECKS"]
@@ -178,8 +178,30 @@ def _all_at_once(domain: Domain) -> str:
     return f"150 steps; {len(columns)} facts have numbers"
 
 
+def _reset_lives(domain: Domain) -> str:
+    """``reset`` begins an episode that is not over, also in a game that has just been over."""
+    env, rng = domain.make_env(GAMES), np.random.default_rng(4)
+    try:
+        env.reset(range(GAMES), SEEDS)
+        ends = 0
+        for step in range(STEPS):
+            if env.terminated_B.shape != (GAMES,) or env.terminated_B.dtype != np.bool_:
+                fail(f"terminated_B is {env.terminated_B.shape} {env.terminated_B.dtype}, it must be {(GAMES,)} bool")
+            over = np.flatnonzero(env.terminated_B).tolist()
+            if over:
+                env.reset(over, [step * GAMES + game for game in over])
+                ends += len(over)
+            if env.terminated_B.any():
+                fail(f"step {step}: a game is terminated right after its reset")
+            env.step(legal(env.observation[ACTION_MASK], rng))
+        return f"{GAMES + ends} episodes began alive" if ends else f"no game ended by itself within {STEPS} steps"
+    finally:
+        env.close()
+
+
 GAME_CHECKS: Mapping[str, Check] = {
     "observations": _observations,
+    "a reset game lives": _reset_lives,
     "bind": _bind,
     "same seed, same game": _same_seed,
     "other seed, other game": _other_seed,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, Domain, DomainEnv, Facts, FactSpec
-from maestromotif.types import RewardInput
+from maestromotif.types import Caption, RewardInput
 
 __all__ = [
     "GAMES",
@@ -105,6 +105,11 @@ def play(domain: Domain, steps: int = STEPS, explorer_seed: int | None = None) -
 
 def moment(env: DomainEnv, game: int) -> Moment:
     caption = env.caption(game)
+    if not isinstance(caption, Caption) or not isinstance(caption.reward_input, RewardInput):
+        fail(f"caption returned a {type(caption).__name__}, it must be Caption(text, RewardInput(message, signs))")
+    if not isinstance(caption.text, str) or not isinstance(caption.reward_input.message, str):
+        parts = type(caption.text).__name__, type(caption.reward_input.message).__name__
+        fail(f"the text and the message of a caption must be str, they are {parts[0]} and {parts[1]}")
     return Moment(env.facts(game), env.reward_key(game), caption.reward_input, caption.text, bool(env.terminated_B[game]))
 
 
@@ -119,8 +124,12 @@ def fact_values(facts: Facts, specs: tuple[FactSpec, ...]) -> tuple[Any, ...]:
 
 def check_facts(facts: Facts, specs: tuple[FactSpec, ...], where: str) -> None:
     for spec in specs:
+        if not hasattr(facts, spec.name):
+            fail(f"{where}: there is no fact {spec.name!r}, which fact_specs documents")
         value = getattr(facts, spec.name)
         if type(value) is not TYPES[spec.type]:
             fail(f"{where}: fact {spec.name!r} is a {type(value).__name__}, its spec says {spec.type}")
         if spec.values and value not in spec.values:
             fail(f"{where}: fact {spec.name!r} is {value!r}, which is none of its listed values")
+        if spec.type in ("int", "float") and not (spec.least <= value and (spec.most is None or value <= spec.most)):
+            fail(f"{where}: fact {spec.name!r} is {value!r}, outside {spec.least} to {'any' if spec.most is None else spec.most}")

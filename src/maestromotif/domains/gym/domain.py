@@ -29,6 +29,7 @@ from maestromotif.domains.contract import (
 from maestromotif.domains.gym.actions import ActionTable
 from maestromotif.domains.gym.adapter import STANDARD_FACTS, Adapter, Condition, Goal
 from maestromotif.domains.gym.env import BAG, GymEnv
+from maestromotif.domains.gym.honesty import check_spaces
 from maestromotif.domains.gym.loading import digest, load_adapter
 from maestromotif.domains.gym.observations import ObservationReader
 from maestromotif.errors import DomainError
@@ -169,8 +170,7 @@ class GymDomain(Domain):
             except Exception as error:  # whatever somebody's adapter raises
                 raise DomainError(f"{self.file}: the adapter cannot be made: {type(error).__name__}: {error}", "Mend it") from error
             actions = ActionTable(env.action_space, adapter.bins, tuple(adapter.actions), _meanings(env))
-            spec = gymnasium.spec(self.env_id) if env.spec is not None else None
-            return adapter, actions, ObservationReader(env.observation_space), facts, (spec.max_episode_steps if spec else None) or _EPISODE
+            return adapter, actions, ObservationReader(env.observation_space), facts, _limit(env)
         finally:
             env.close()
 
@@ -272,6 +272,9 @@ class GymDomain(Domain):
             env.close()
         return episodes
 
+    def own_checks(self) -> Mapping[str, Callable[[Domain], str]]:
+        return {"spaces": lambda domain: check_spaces(self.make, self._parts[1])}
+
     def make_env(self, num_games: int) -> GymEnv:
         adapter, actions, reader, facts, _ = self._parts
         return GymEnv(num_games, self.make, adapter, self.file, actions, reader, self.observation_spec, facts)
@@ -288,6 +291,12 @@ def _task(goal: Goal) -> Task:
         return InOrder(goal.conditions)
 
     return Task(goal.id, goal.description, {"landmark": make}, goal.max_steps)
+
+
+def _limit(env: gymnasium.Env[Any, Any]) -> int:
+    """Steps of an episode as the environment was registered; where it has no limit, a thousand."""
+    registered = gymnasium.registry.get(env.spec.id) if env.spec is not None else None
+    return (registered.max_episode_steps if registered else None) or _EPISODE
 
 
 def _meanings(env: gymnasium.Env[Any, Any]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 
 from maestromotif.domains.contract import FactSpec
-from maestromotif.domains.gym.observations import leaves
+from maestromotif.domains.gym.observations import is_text, leaves
 from maestromotif.domains.gym.pictures import bright_column, bright_row, brightness
 
 __all__ = ["LEAST", "MOST_FACTS", "FoundFact", "find_facts"]
@@ -79,7 +79,7 @@ def _of_leaf(leaf: gymnasium.Space[Any], path: tuple[Any, ...]) -> Iterator[Foun
         least = int(leaf.start)
         spec = FactSpec(named("state"), "int", f"{where}: one of {leaf.n} numbers", (), least, least + int(leaf.n) - 1)
         yield FoundFact(spec, lambda o: int(get(o)), f"int({code})")
-    elif isinstance(leaf, spaces.Text):
+    elif is_text(leaf):
         yield FoundFact(FactSpec(named("text"), "str", f"{where}, a text"), lambda o: str(get(o)), f"str({code})")
     elif isinstance(leaf, spaces.Box) and len(leaf.shape) > 1 and leaf.low.size > _OF_ARRAY:
         for name, function, doc in _PICTURES:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from maestromotif.errors import DomainError
 
-__all__ = ["MOST_CELLS", "PICTURE", "ObservationReader", "leaves"]
+__all__ = ["MOST_CELLS", "PICTURE", "ObservationReader", "is_text", "leaves"]
 
 MOST_CELLS = 256
 PICTURE = 16
@@ -39,6 +39,12 @@ def leaves(space: gymnasium.Space[Any], path: tuple[Any, ...] = ()) -> list[tupl
     if isinstance(space, spaces.Tuple):
         return [leaf for key, part in enumerate(space.spaces) for leaf in leaves(part, (*path, key))]
     return [(path, space)]
+
+
+def is_text(leaf: gymnasium.Space[Any]) -> bool:
+    """Whether its values are texts, also where the environment brings a kind of space of its own for them."""
+    known = isinstance(leaf, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Graph | spaces.Sequence)
+    return isinstance(leaf, spaces.Text) or (not known and isinstance(leaf.sample(), str))
 
 
 class ObservationReader:
@@ -85,7 +91,7 @@ class ObservationReader:
             return [self._categories(name, leaf.shape, leaf.start.ravel(), leaf.nvec.ravel())]
         if isinstance(leaf, spaces.MultiBinary):
             return [self._numbers(name, leaf.shape, np.zeros(leaf.shape), np.ones(leaf.shape))]
-        if isinstance(leaf, spaces.Text):
+        if is_text(leaf):
             return [self._text(name)]
         if isinstance(leaf, spaces.Box):
             if leaf.low.size > MOST_CELLS:

@@ -25,6 +25,8 @@ _GAMES, _STEPS, _SECONDS = 16, 1_200, 10.0
 _LONGEST = 200  # steps of an episode
 _AFTERWARDS = 5  # an end within so many steps of an event counts as its consequence
 _QUANTILES = (10, 30, 50, 70, 90)
+# Where a skill may be told to bring a fact; best where so many random episodes get there.
+_TARGETS, _GOOD_SHARE = (50, 60, 70, 80, 90, 95, 98, 99.5, 100), 0.2
 _MOST_WORDS = 900
 
 
@@ -173,17 +175,22 @@ def _direction(name: str, up: bool, series: list[NDArray[np.float64]], overs: li
     sign = 1.0 if up else -1.0
     start = max(sign * float(values[0]) for values in series)
     values = sign * np.concatenate(series)
-    for quantile in (90, 95, 98, 99.5, 100):
-        target = _round(float(np.percentile(values, quantile)) * sign, whole)
-        if sign * target > start and sign * target <= values.max():
-            break
-    else:
+    targets = {_round(float(np.percentile(values, quantile)) * sign, whole) for quantile in _TARGETS}
+    beyond = sorted(target for target in targets if start < sign * target <= values.max())
+    if not beyond:
         return None
+    shares = {target: _share(sign * target, sign, series, overs) for target in beyond}
+    best = min(beyond, key=lambda target: (abs(shares[target] - _GOOD_SHARE), target))
+    return Direction(name, up, best, best + 1 if whole and not up else best, shares[best])
+
+
+def _share(target: float, sign: float, series: list[NDArray[np.float64]], overs: list[bool]) -> float:
+    """Of the episodes, how many reach it and are not over soon after."""
     reached = 0
     for one, over in zip(series, overs, strict=True):
-        at = np.flatnonzero(sign * one >= sign * target)
+        at = np.flatnonzero(sign * one >= target)
         reached += bool(len(at)) and not (over and len(one) - at[0] <= _AFTERWARDS)
-    return Direction(name, up, target, target + 1 if whole and not up else target, reached / len(series))
+    return reached / len(series)
 
 
 def _round(value: float, whole: bool) -> float:
