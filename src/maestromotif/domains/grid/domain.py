@@ -87,7 +87,7 @@ class GridHouse(Domain):
             "annotate": {"pairs": 4_000},
             "reward": {"contrast": 3.0},
             "train": {
-                "steps": 1_000_000,
+                "steps": 400_000,
                 "games": 64,
                 "rollout": 32,
                 "minibatch": 512,

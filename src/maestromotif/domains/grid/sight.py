@@ -1,7 +1,7 @@
 """What the agents see and remember, and which way leads where: compiled, for all games at once.
 
-A map is a row of ``height * width`` squares. The agents' memory is ``known``: squares that have once been in view. Only the agent changes the
-world, and it changes the square before it, so what is known stays true. ``V`` is the side of the view, 7 as in MiniGrid.
+A map is a row of ``height * width`` squares. The agents' memory is ``known``: squares that have once been in view. Only the agent changes
+the world, and it changes the square before it, so what is known stays true. ``V`` is the side of the view, 7 as in MiniGrid.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def look(
 ) -> None:
     """Draw the views of these games and remember what is in them.
 
-    Sight begins at the agent, at the middle of the view's nearest row, and spreads over each row to both sides, and from there to the next row
-    straight and slantwise; walls and closed doors are seen, and nothing through them. This is MiniGrid's rule.
+    Sight begins at the agent, at the middle of the view's nearest row, and spreads over each row to both sides, and from there to the next
+    row straight and slantwise; walls and closed doors are seen, and nothing through them. This is MiniGrid's rule.
 
     Args:
         cells_BS: codes of the squares.

@@ -42,8 +42,8 @@ def code(thing: WorldObj | None) -> int:
 class GridHouseWorld(MiniGridEnv):  # type: ignore[misc]
     """Home, hall and vault in a row, ``room`` squares wide on average and ``room`` high.
 
-    A gap joins home and hall; a locked door joins hall and vault. The agent begins at home, the key lies at home or in the hall, the ball and
-    the green goal are in the hall, the box is in the vault. No two of them touch, and sills keep gap and door free, so that nothing
+    A gap joins home and hall; a locked door joins hall and vault. The agent begins at home, the key lies at home or in the hall, the ball
+    and the green goal are in the hall, the box is in the vault. No two of them touch, and sills keep gap and door free, so that nothing
     is walled in. Standing on the goal does not end anything.
 
     Attributes:
