@@ -48,12 +48,14 @@ class Project:
         config: maestro.toml with the command's overrides.
         skills: skills.toml.
         domain: made from ``[domain]``.
+        store: of calls to language models, where it is another project's, whose limits then hold for both; None: its own.
     """
 
     root: Path
     config: ProjectConfig
     skills: SkillSet
     domain: Domain
+    store: Path | None = None
 
     @classmethod
     def open(cls, root: Path, overrides: Sequence[str] = ()) -> Project:
@@ -120,7 +122,7 @@ class Project:
     @property
     def calls(self) -> Path:
         """Folder of the store of every call to a language model."""
-        return self.artifacts / "llm"
+        return self.store or self.artifacts / "llm"
 
     def folder(self, stage: str) -> Path:
         """Where a stage's artifact lies once it is done.

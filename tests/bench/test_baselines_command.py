@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 
 from maestromotif.bench.baselines import METHODS, PER_TASK
+from maestromotif.llm.ledger import LEDGER_FILE, Entry, Ledger
 from maestromotif.llm.recorded import RecordedChat
 from maestromotif.llm.testing import ChatServer, completion
 from maestromotif.project import Project
-from maestromotif.stages.baselines import BaselinePlan, baseline_project, baseline_stages
+from maestromotif.stages.baselines import BaselinePlan, Baselines, baseline_project, baseline_stages
 
 from ..cli.conftest import environment, hashes, maestromotif, make_project, one_error
 
@@ -140,9 +142,10 @@ def test_after_kill_9_the_table_says_what_is_missing_and_the_same_command_goes_o
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     left = _results(root)
-    assert left["methods"]["task-reward"]["missing"] == ["both_ends: not trained"]
+    (missing,) = left["methods"]["task-reward"]["missing"]
+    assert re.fullmatch(r"both_ends: trained for [0-9,]+ of 100,000 steps", missing)
     assert left["methods"]["random"]["missing"] == []
-    assert "task-reward: both_ends: not trained" in (root / "artifacts" / "baselines" / "table.md").read_text()
+    assert f"* task-reward: {missing}" in (root / "artifacts" / "baselines" / "table.md").read_text()
     done = json.loads((own / "training.part" / "metrics.jsonl").read_text().splitlines()[0])
     shown = _run(root, "--methods", "random,task-reward", *_TASK, steps=done["steps"] * 4).stdout
     assert "interrupted; goes on (attempt 2" in shown
@@ -172,6 +175,23 @@ def test_with_an_endpoint_a_language_model_plays_its_row_and_the_row_says_what_i
     assert (one["networks"], one["tokens"]) == (0, calls * (11 + 7))
     assert one["money"] == pytest.approx(calls * 11 * 2.0 / 1e6)
     assert _results(root)["methods"]["random"]["tokens"] == 0
+
+
+def test_limits_on_money_hold_for_all_tasks_together_and_each_row_has_its_own_share(root: Path) -> None:
+    chat = ("chat.kind=openai", "chat.base_url=http://127.0.0.1:1/v1", "chat.model=x", "chat.price_per_million_prompt=10")
+    project = Project.open(root, [*chat, "evaluate.tasks=['both_ends']"])
+    plan = BaselinePlan(("zero-shot", "motif"), ("both_ends", "three_crossings"), 777, 1, (1,))
+    work = Baselines(project, plan, root / "tables")
+    assert {own.calls for _, _, own in work.networks()} == {project.calls}
+    ledger = Ledger(project.calls / LEDGER_FILE)
+    asked = [("annotator", "compare/go_left", 1), ("annotator", "judge/both_ends", 20), ("annotator", "judge/three_crossings", 300)]
+    for table, purpose, tokens in [*asked, ("coder", "task/both_ends", 4_000), ("chat", "llm-actions/both_ends", 50_000)]:
+        ledger.add(Entry(table, f"corridor/{purpose}", "x", "stop", prompt_tokens=tokens))
+    found = work.results()["methods"]
+    assert (found["zero-shot"]["tokens"], found["motif"]["tokens"]) == (4_001, 320)
+    assert found["motif"]["money"] == pytest.approx(320 * 10 / 1e6)
+    assert found["motif"]["missing"] == ["both_ends: trained for 0 of 777 steps", "three_crossings: trained for 0 of 777 steps"]
+    assert found["zero-shot"]["missing"] == ["both_ends: no program yet", "three_crossings: no program yet"]
 
 
 def test_a_dry_run_says_steps_and_time_of_each_row_and_writes_nothing(root: Path) -> None:

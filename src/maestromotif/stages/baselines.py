@@ -25,7 +25,7 @@ from maestromotif.errors import ArtifactError
 from maestromotif.feedback.annotators import check_annotator
 from maestromotif.feedback.interactions import CAPTIONS_FILE
 from maestromotif.files import write_atomically
-from maestromotif.llm.ledger import LEDGER_FILE, Ledger, total
+from maestromotif.llm.ledger import LEDGER_FILE, Entry, Ledger, total
 from maestromotif.project import Project
 from maestromotif.rl.task_reward import write_task_reward
 from maestromotif.skills import Skill, SkillSet
@@ -118,7 +118,9 @@ def _derived(project: Project, place: Path, skills: Sequence[Skill], **sections:
     own = config.project.model_copy(update={"pretrained": ""})
     evaluate = config.evaluate.model_copy(update={"tasks": ()})
     config = config.model_copy(update={"project": own, "evaluate": evaluate, **sections})
-    return replace(project, root=project.artifacts / "baselines" / place, config=config, skills=SkillSet(tuple(skills)))
+    root, own_skills = project.artifacts / "baselines" / place, SkillSet(tuple(skills))
+    # One store of calls, so that limits on calls, tokens and money hold for all together.
+    return replace(project, root=root, config=config, skills=own_skills, store=project.calls)
 
 
 def _plain_project(project: Project, tasks: Sequence[str]) -> Project:
@@ -352,7 +354,7 @@ class Baselines:
         if name in LLM_POLICIES:
             return Left(name, missing=tuple(method.missing))
         networks = len(plan.tasks) if name in PER_TASK else 0
-        train = max(0, networks * plan.steps - method.costs.steps)
+        train = sum(max(0, plan.steps - _costs(own).steps) for method_name, _, own in self.networks() if method_name == name)
         if name == ZERO_SHOT and not self.project.config.project.pretrained:
             train = max(0, self.project.config.train.steps - method.costs.steps)
         played = {(cell.task, cell.seed): sum((cell.key, index) in rows for index in range(plan.episodes)) for cell in method.cells}
@@ -394,12 +396,16 @@ class Baselines:
             return Method(name, missing=(lacking,))
         costs = _costs(self.project) if name == ZERO_SHOT else Costs()
         for own, order in self._orders([name], self.plan.tasks):
-            if name in PER_TASK:
-                costs += _costs(own)
+            missing += [f"{task}: no program yet" for task in self.plan.tasks if name not in PER_TASK and task not in order.programs]
             try:
                 cells += cells_of(evaluation_setting(own), order)
             except ArtifactError:
-                missing.append(f"{', '.join(order.programs)}: not trained" if name in PER_TASK else "skills or programs are not there yet")
+                missing += ["skills or programs are not there yet"] * (name not in PER_TASK)
+            if name in PER_TASK:
+                spent = _costs(own)
+                costs += spent
+                if spent.steps < self.plan.steps:
+                    missing.append(f"{own.skills.ids[0]}: trained for {spent.steps:,} of {self.plan.steps:,} steps")
         if name in LLM_POLICIES:
             costs = _spent_playing(cells, rows)
         return Method(name, cells, costs, missing)
@@ -413,11 +419,19 @@ def _spent_playing(cells: Sequence[Cell], rows: Rows) -> Costs:
 
 
 def _costs(project: Project) -> Costs:
-    """Of a project's training, finished or not, and of all its calls to language models."""
-    spent = total(Ledger(project.calls / LEDGER_FILE).entries(), lambda entry: entry.table)
+    """Of a project's training, finished or not, and of the annotator's calls about its skills; of a person's project, also the coder's."""
+
+    def concerns(entry: Entry) -> bool:
+        if entry.table == "annotator":
+            return entry.purpose.rpartition("/")[2] in project.skills.ids
+        return entry.table == "coder" and project.store is None
+
+    entries = (entry for entry in Ledger(project.calls / LEDGER_FILE).entries() if concerns(entry))
     budgets = {"coder": project.config.coder.budget, "annotator": project.config.annotator.budget}
-    tokens = sum(one.prompt_tokens + one.completion_tokens for table, one in spent.items() if table in budgets)
-    money = sum(budgets[table].cost(one.prompt_tokens, one.completion_tokens) for table, one in spent.items() if table in budgets)
+    tokens, money = 0, 0.0
+    for table, spent in total(entries, lambda entry: entry.table).items():
+        tokens += spent.prompt_tokens + spent.completion_tokens
+        money += budgets[table].cost(spent.prompt_tokens, spent.completion_tokens)
     last = _last_update(project.folder("train"))
     if last is None:
         return Costs(tokens=tokens, money=money)
