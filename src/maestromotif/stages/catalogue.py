@@ -20,6 +20,7 @@ from maestromotif.stages.pretrained import pretrained_stages
 from maestromotif.stages.rate import RATE, rate_stage
 from maestromotif.stages.record import record_stage
 from maestromotif.stages.repair import RepairPlan, program_in_use, repair_stage, repaired, witness_stage
+from maestromotif.stages.simulator import simulator_inputs, simulator_stage
 from maestromotif.stages.stage import OPEN, Stage, Work
 
 if TYPE_CHECKING:
@@ -365,6 +366,8 @@ def stage_by_id(project: Project, stage_id: str, options: Mapping[str, Any] | No
         return _solve_stage(stage_id.removeprefix("solve:"), **(options or {}))
     if stage_id.startswith("witness:"):
         return witness_stage(**(options or {}))
+    if stage_id == "fit-simulator":
+        return simulator_stage(**(options or {}))
     if stage_id == "bench":
         return bench_stage(**(options or {}))
     if stage_id == "record":
@@ -432,6 +435,7 @@ def _task_inputs(text: str, generation: int | None, project: Project) -> Mapping
         "coder": model_inputs(project, project.config.coder, "task/", config.generation),
         "task": {"text": text},
         "skills": skill_inputs(project, "description", "max_steps"),
+        **simulator_inputs(project),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -24,10 +25,12 @@ from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION_SETS
 from maestromotif.domains.nethack.simulator import DungeonSimulator
+from maestromotif.domains.nethack.simulator_fit import fit_rates
+from maestromotif.domains.nethack.simulator_rates import Rates
 from maestromotif.domains.nethack.trips import ACTION_SETS
 from maestromotif.domains.nethack.vocabulary import FACTS, SIGNS
 from maestromotif.domains.screens import TextScreen
-from maestromotif.errors import DomainError
+from maestromotif.errors import ArtifactError, DomainError
 from maestromotif.types import RewardInput
 
 __all__ = ["NetHack"]
@@ -38,6 +41,7 @@ _OPTIONS: Mapping[str, tuple[type, Any]] = {
     "caption_window": (int, 1),
     "mask_harmful": (bool, True),
     "reflexes": (bool, False),
+    "simulator": (str, ""),
 }
 
 
@@ -46,8 +50,13 @@ class NetHack(Domain):
 
     Options (``[domain]`` in maestro.toml): ``actions`` (``reference`` or, with whole trips, ``travel``), ``character``
     (role-race-alignment-gender), ``caption_window`` (steps back that captions compare statistics with; the paper says 100),
-    ``mask_harmful`` (forbid actions that only harm), ``reflexes`` (in need, forbid all but prayer or food).
+    ``mask_harmful`` (forbid actions that only harm), ``reflexes`` (in need, forbid all but prayer or food), ``simulator`` (a file with
+    rates of the simulated dungeon, fitted to a project's own play).
     """
+
+    file_options = ("simulator",)
+    fitted_option = "simulator"
+    _rates: Rates
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         given = dict(options or {})
@@ -66,10 +75,16 @@ class NetHack(Domain):
         if problems:
             raise DomainError("maestro.toml [domain]: " + "; ".join(problems), "Options of nethack: " + ", ".join(_OPTIONS))
         options = {name: given.get(name, default) for name, (_, default) in _OPTIONS.items()}
-        for name, default in (("actions", "reference"), ("reflexes", False)):
+        for name, default in (("actions", "reference"), ("reflexes", False), ("simulator", "")):
             if options[name] == default:
                 del options[name]  # what was made before there was a choice stays up to date
         super().__init__(options)
+        # Read now: where programs are tried, no file is in reach any more.
+        object.__setattr__(self, "_rates", _rates(options["simulator"]) if "simulator" in options else simulator_rates.measured())
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {name: value for name, value in self.options.items() if name != "simulator"}
 
     @property
     def _action_set(self) -> str:
@@ -156,13 +171,30 @@ class NetHack(Domain):
         return NetHackEnv(num_games, options["character"], options["caption_window"], mask, self._action_set)
 
     def simulator(self) -> Simulator:
-        return DungeonSimulator(simulator_rates.practised())
+        return DungeonSimulator(simulator_rates.practised(self._rates))
 
     def simulators(self) -> Mapping[str, Simulator]:
-        return {"perfect": DungeonSimulator(simulator_rates.perfect()), "measured": DungeonSimulator(simulator_rates.measured())}
+        return {"perfect": DungeonSimulator(simulator_rates.perfect(self._rates)), "measured": DungeonSimulator(self._rates)}
+
+    @property
+    def simulator_identity(self) -> str:
+        path = self.options.get("simulator")
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else ""
+
+    def fit_simulator(self, play: Sequence[Any], card: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
+        rates = fit_rates(play, {**card, "character": self.options["character"]})
+        simulator_rates.write_rates(rates, out)
+        return rates.card
 
     def explorer(self, seed: int) -> Explorer:
         return NetHackExplorer(seed)
+
+
+def _rates(path: str) -> Rates:
+    try:
+        return simulator_rates.read_rates(Path(path))
+    except ArtifactError as error:
+        raise DomainError(f"maestro.toml [domain] simulator: {error.problem}", f"{error.remedy}, or remove the line") from error
 
 
 def _text(name: str) -> str:

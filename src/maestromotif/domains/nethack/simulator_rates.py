@@ -6,6 +6,7 @@ All hazards are per environment step. Quantiles are numbers from least to greate
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -155,16 +156,23 @@ class Rates:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rates:
-        """Raises KeyError, TypeError or ValueError where something is missing, unknown or of the wrong shape."""
-        skills = {skill: _record(SkillRates, found) for skill, found in values["skills"].items()}
-        return cls(values["card"], _record(World, values["world"]), skills, _record(SkillRates, values["other"]))
+        """Raises ValueError, which names the field, where something is missing, unknown, no number or of the wrong shape."""
+        wanted = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or set(values) != wanted:
+            raise ValueError(f"must have just {', '.join(sorted(wanted))}")
+        if not isinstance(values["skills"], Mapping) or not isinstance(values["card"], Mapping):
+            raise ValueError("skills and card must be objects")
+        skills = {skill: _record(SkillRates, found, f"skills.{skill}") for skill, found in values["skills"].items()}
+        return cls(values["card"], _record(World, values["world"], "world"), skills, _record(SkillRates, values["other"], "other"))
 
 
-def _record(kind: type[Any], values: Mapping[str, Any]) -> Any:
+def _record(kind: type[Any], values: Any, place: str) -> Any:
     names = {field.name for field in fields(kind)}
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{place} must be an object")
     if set(values) != names:
-        raise ValueError(f"{kind.__name__} has other fields: {', '.join(sorted(set(values) ^ names))}")
-    record = kind(**{name: _tuples(value) for name, value in values.items()})
+        raise ValueError(f"{place} lacks or has too much: {', '.join(sorted(set(values) ^ names))}")
+    record = kind(**{name: _tuples(value, f"{place}.{name}") for name, value in values.items()})
     if kind is SkillRates:
         ages, hits = len(AGES) + 1, len(HITS) + 1
         for name, shape in {
@@ -180,15 +188,19 @@ def _record(kind: type[Any], values: Mapping[str, Any]) -> Any:
             "turns": (len(SHARES),),
         }.items():
             if _shape(getattr(record, name)) != shape:
-                raise ValueError(f"{name} must have the shape {shape}")
+                raise ValueError(f"{place}.{name} must have the shape {shape}")
+        if any(abs(sum(row) - 1) > 0.01 for row in record.hostiles):
+            raise ValueError(f"{place}.hostiles: each row must sum to 1")
     return record
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: Any, place: str) -> Any:
     if isinstance(value, list | tuple):
-        return tuple(_tuples(part) for part in value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"not a number: {value!r}")
+        return tuple(_tuples(part, place) for part in value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{place}: not a number: {value!r}")
+    if value < 0 and not place.endswith(".hit_points"):  # only the change of the hit points may be a loss
+        raise ValueError(f"{place}: less than 0: {value!r}")
     return value
 
 
@@ -211,12 +223,17 @@ def read_rates(path: Path) -> Rates:
     """Rates from a file.
 
     Raises:
-        ArtifactError: it is missing or damaged.
+        ArtifactError: it is missing or damaged; says in which line or field.
     """
+    remedy = "Fit them again with `maestromotif fit-simulator`"
     try:
         return Rates.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{path}: not rates of the simulated dungeon ({error})", "Fit them again") from error
+    except json.JSONDecodeError as error:
+        raise ArtifactError(f"{path}:{error.lineno}: no JSON: {error.msg}", remedy) from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror})", remedy) from error
+    except ValueError as error:
+        raise ArtifactError(f"{path}: no rates of the simulated dungeon: {error}", remedy) from error
 
 
 def write_rates(rates: Rates, path: Path) -> None:
@@ -233,19 +250,24 @@ def measured() -> Rates:
     return read_rates(Path(str(files(__package__) / FILE)))
 
 
-@cache
-def practised() -> Rates:
+def practised(rates: Rates | None = None) -> Rates:
     """As measured, but nobody dies, and each skill does what it is for at least as often as a few times in a call.
 
     For trials of programs: how a policy that was trained briefly fails says little about a program.
+
+    Args:
+        rates: those that were measured; None: the package's.
     """
-    return _better(measured(), 0.01)
+    return _better(rates or measured(), 0.01)
 
 
-@cache
-def perfect() -> Rates:
-    """Skills never fail: what they are for happens within a tick or two, nothing else interferes, and nobody dies."""
-    return _better(measured(), 0.2, clean=True)
+def perfect(rates: Rates | None = None) -> Rates:
+    """Skills never fail: what they are for happens within a tick or two, nothing else interferes, and nobody dies.
+
+    Args:
+        rates: see ``practised``.
+    """
+    return _better(rates or measured(), 0.2, clean=True)
 
 
 _FOR: Mapping[str, tuple[str, ...]] = {
