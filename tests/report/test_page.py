@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -217,3 +218,29 @@ def test_the_terminal_table_shows_every_skill_and_criterion(made: ReportSources)
     alone = summary_table(made, task="both_ends")
     assert alone is not None
     assert alone.row_count == 2
+
+
+def test_an_interrupted_project_says_what_is_missing_and_shows_what_there_is(project: ReportSources) -> None:
+    project.training.rename(project.training.with_name("training.part"))
+    shutil.rmtree(project.evaluation)
+    reader = read(render_page(project, ReportConfig()))
+    missing = reader.text.partition("Not there yet")[2]
+    assert "the trained network (begun, and goes on where it was): maestromotif train 'my corridor'" in missing
+    assert "evaluation : maestromotif evaluate" in missing
+    assert "reward models" not in missing.partition("Results")[0]
+    assert "Success per call" in reader.text
+
+
+def test_episodes_that_failed_are_shown_with_the_call_where_they_broke(project: ReportSources) -> None:
+    path = project.root / "artifacts/bench/episodes.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    trained = [row for row in rows if row["policy"] == "trained"]
+    calls = [["go_left", 0, 10, "over", "go_left is over", True], ["go_right", 10, 50, "timed out", "go_right took 40 steps", False]]
+    trained[0].update(broke=1, calls=calls, steps=50, episode=7)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = render_page(project, ReportConfig())
+    text = read(page).text
+    assert "broke at step 10: go_right, steps 10 to 50: timed out (go_right took 40 steps)" in text
+    failed = sum(row["broke"] is not None for row in trained)
+    assert f"{failed} of 12 episodes of the bench failed" in text
+    assert 'aria-label="go_left, then go_right"' in page

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maestromotif.bench.baselines import costs_text
 from maestromotif.bench.tables import cell_text, rows_of
 from maestromotif.report.charts import Chart, Mark, interval_chart
 from maestromotif.report.sources import Notes, ReportSources, read_json_file, tolerate
@@ -36,6 +37,16 @@ class BenchRow:
 
 
 @dataclass(frozen=True)
+class MethodRow:
+    """What a baseline is and has cost, as ``costs_text`` tells it, and what it lacks."""
+
+    name: str
+    what: str
+    costs: tuple[str, ...]
+    missing: str
+
+
+@dataclass(frozen=True)
 class BenchPart:
     """One results.json.
 
@@ -44,7 +55,9 @@ class BenchPart:
         policies: in the order of the table.
         rows: criteria and counts; how long episodes were is left to the CSV.
         chart: rates with their intervals; None where there are none.
-        broken: by policy, ``(at, episodes, failed)``: at which calls the chains of failed episodes broke, the most frequent first.
+        broken: ``(task, at, episodes, failed)``: at which calls the chains of failed episodes of the first policy broke, the most
+            frequent first.
+        methods: of baselines.
     """
 
     name: str
@@ -58,6 +71,7 @@ class BenchPart:
     rows: list[BenchRow]
     chart: Chart | None
     broken: list[tuple[str, str, int, int]]
+    methods: list[MethodRow]
 
 
 def gather_benches(sources: ReportSources, notes: Notes) -> list[BenchPart]:
@@ -102,6 +116,10 @@ def _part(name: str, title: str, document: Mapping[str, Any]) -> BenchPart:
         ordered,
         _chart(name, ordered, policies),
         list(_broken(document, policies[0])) if policies else [],
+        [
+            MethodRow(str(method), str(one["what"]), costs_text(one), "; ".join(map(str, one["missing"])))
+            for method, one in (document.get("methods") or {}).items()
+        ],
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from maestromotif.agents.config import POLICIES
 from maestromotif.report.benched import BenchPart, BenchRow, paper_rate
 from maestromotif.report.results import Results, Score, TaskRow
 from maestromotif.report.sources import ReportSources
@@ -50,7 +51,8 @@ def asked_tasks(sources: ReportSources, results: Results, benches: Sequence[Benc
     for part in benches:
         for row in part.rows:
             if row.task in sources.domain.tasks:
-                benched.setdefault(row.task, {}).setdefault(row.measure, row)
+                own = benched.setdefault(row.task, {})
+                own[row.measure] = _together(own[row.measure], row) if row.measure in own else row
     played = {row.task: row for row in results.tasks if not row.repaired or row.free}
     names = [*(task for task in sources.domain.tasks if task in played or task in benched), *(row for row in played if row not in benched)]
     found = []
@@ -62,12 +64,18 @@ def asked_tasks(sources: ReportSources, results: Results, benches: Sequence[Benc
     return found
 
 
+def _together(first: BenchRow, other: BenchRow) -> BenchRow:
+    """With the columns of another table, but for its first one, which is the same network again."""
+    more = {name: cell for name, cell in list(other.cells.items())[1:] if name not in first.cells}
+    return replace(first, cells={**first.cells, **more})
+
+
 def _of_bench(name: str, sources: ReportSources, rows: Mapping[str, BenchRow]) -> Asked:
     task = sources.domain.tasks[name]
     row = rows.get("landmark") or next(iter(rows.values()))
     own = next(iter(row.cells.values()), {})
     score = _score(own)
-    beside = {policy: float(cell["value"]) for policy, cell in list(row.cells.items())[1:] if cell["value"] is not None}
+    beside = _beside({policy: float(cell["value"]) for policy, cell in list(row.cells.items())[1:] if cell["value"] is not None})
     notes = [f"cut at {row.max_steps} steps"] if row.cut else []
     for other in rows.values():
         own_text = next(iter(other.cells.values()))["text"]
@@ -77,6 +85,13 @@ def _of_bench(name: str, sources: ReportSources, rows: Mapping[str, BenchRow]) -
         if other is not row or (other.paper and rate is None):
             notes.append(f"{other.measure} {own_text}" + (f", paper {other.paper}" if other.paper and rate is None else ""))
     return Asked(name, task.description, None, score, beside, "episodes", "; ".join(notes))
+
+
+def _beside(rates: Mapping[str, float]) -> dict[str, float]:
+    """Those that every table has, and the best of all others."""
+    usual = {name: rates[name] for name in POLICIES if name in rates}
+    others = [name for name in rates if name not in usual]
+    return usual | {name: rates[name] for name in sorted(others, key=lambda name: -rates[name])[:1]}
 
 
 def _score(cell: Mapping[str, object]) -> Score | None:

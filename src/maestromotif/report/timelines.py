@@ -36,9 +36,8 @@ class TimelineCall:
     @property
     def told(self) -> str:
         """What a pointer on it shows."""
-        ended = CAUSES.get(self.cause, self.cause)
-        why = f": {self.reason}" if self.reason else ""
-        return f"{self.skill}, steps {self.start} to {self.end}, ended by {ended}{why}"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.skill}, steps {self.start} to {self.end}: {CAUSES.get(self.cause, self.cause)}{why}"
 
 
 @dataclass(frozen=True)
