@@ -229,15 +229,16 @@ def test_the_whole_table_from_nothing(tmp_path: Path) -> None:
 def test_a_small_table_in_nethack(tmp_path: Path) -> None:
     root = tmp_path / "nethack"
     assert maestromotif("init", root, "--pretrained").returncode == 0
-    small = ("train.games=16", "train.workers=1", "train.rollout=32", "train.minibatch=256", "collect.steps=4000", "annotate.pairs=500")
+    small = ("train.games=16", "train.workers=1", "train.rollout=32", "train.minibatch=256", "collect.steps=2000", "annotate.pairs=300")
     settings = [text for value in small for text in ("--set", value)]
-    chosen = ("--tasks", "delphi,buc_identification", "--episodes", 2, "--max-steps", 200)
-    result = maestromotif("baselines", root, "--steps", 2048, *chosen, *settings, timeout=900)
+    chosen = ("--methods", "random,explorer,motif,task-reward", "--tasks", "buc_identification", "--episodes", 2, "--max-steps", 200)
+    result = maestromotif("baselines", root, *chosen, "--steps", 1024, *settings, timeout=290)
     assert result.returncode == 0, result.stdout + result.stderr
-    found = _results(root)
     assert "no scoring program is recorded" not in result.stdout
-    assert {name for name, one in found["methods"].items() if one["missing"]} == set(_LLM)
-    assert found["methods"]["zero-shot"]["steps"] > 30_000_000
-    assert all(found["methods"][name]["networks"] == 2 for name in PER_TASK)
-    assert found["tasks"]["buc_identification"]["counts"].keys() >= {"landmark count"}
-    assert found["tasks"]["delphi"]["cut"]
+    found = _results(root)
+    assert found["complete"]
+    assert [one["networks"] for one in found["methods"].values()] == [0, 0, 1, 1]
+    task = found["tasks"]["buc_identification"]
+    assert task["cut"]
+    assert "landmark count" in task["counts"]
+    assert "(paper: 0.05)" in (root / "artifacts" / "baselines" / "table.md").read_text()
