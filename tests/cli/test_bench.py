@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -208,6 +209,7 @@ def test_bench_has_missing_generations_written_and_counts_each(mine: Path, tmp_p
     again = maestromotif("bench", mine, "--out", tmp_path / "out", *_GENERATIONS, "1,2")
     assert again.returncode == 0, again.stderr
     assert "generation:2/both_ends" in again.stdout + again.stderr
+    assert re.search(r"landmark of each, trained: generation-1 [0-9.]+%, generation-2", again.stdout)
     assert "done in" not in again.stdout
     assert hashes(mine / "artifacts" / "generations") == written
     assert len((tmp_path / "out" / "episodes.jsonl").read_text().splitlines()) == 4 * 2 * 2

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
 from maestromotif.cli.generations import generation_files, generations_in, write_generations, write_tasks
 from maestromotif.cli.results import shown_path
+from maestromotif.cli.simulated import simulated_rates
 from maestromotif.errors import ArtifactError, ChatError, ConfigError
 from maestromotif.files import write_atomically
 
@@ -39,6 +41,7 @@ _WIDTH, _NAME, _PAPER = 80, 17, 14  # of a table on the terminal, its first and 
 _RATES = "rates.json"
 _OWN = "own"
 _FAILURES = 3
+_FARE = {"perfect": "skills that never fail", "measured": "as measured"}  # how skills do in simulated episodes
 
 
 @dataclass(frozen=True)
@@ -328,10 +331,21 @@ def _write(trainings: Sequence[_Training], home: Path) -> dict[str, Any]:
     cells = [cell for training in trainings for cell in training.cells]
     orders = [training.order for training in trainings]
     results = bench_results(first.project.domain, orders, cells, EpisodeLog(home).read(), first.setting.config.confidence)
+    for task, found in results["tasks"].items():
+        found["simulated"] = _simulated(trainings, task, found["accomplished"], found["max_steps"])
     write_atomically(home / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
     write_atomically(home / "table.csv", as_csv(results))
     write_atomically(home / "table.md", as_markdown(results))
     return results
+
+
+def _simulated(trainings: Sequence[_Training], task: str, criterion: str, max_steps: int) -> dict[str, float]:
+    """What the trials of the projects' own programs expect of a task, as means over those that were tried."""
+    files = (
+        training.project.folder(f"task:{task}") / f"{task}.py" for training in trainings if _OWN in training.order.programs.get(task, ())
+    )
+    rates = [found for file in files if (found := simulated_rates(file, criterion, max_steps))]
+    return {who: mean(found[who] for found in rates) for who in (rates[0] if rates else ()) if all(who in found for found in rates)}
 
 
 def _print(results: Mapping[str, Any]) -> None:
@@ -344,6 +358,11 @@ def _print(results: Mapping[str, Any]) -> None:
         for measure, own in measures.items():
             shown = [cell_text(own[policy]) if policy in own else "" for policy in policies]
             screen.print(Text(_line(f"  {measure}", shown, next(iter(own.values()))["paper"] or "", wide)))
+        if simulated := results["tasks"].get(task, {}).get("simulated"):
+            told = ", ".join(f"{_FARE.get(who, who)} {rate:.0%}" for who, rate in simulated.items())
+            screen.print(Text(f"  {'simulated':<{_NAME - 2}}{told}", "dim"))
+        if task in results["tasks"]:
+            _print_runs(screen, results["tasks"][task], policies[0])
     note = f"{results['confidence']:.0%} intervals: Wilson for rates, bootstrap for the rest"
     if any(one["standard_error"] is not None for one in rows_of(results)):
         note += f"; ± is one standard error over runs (trainings: {', '.join(results['trainings'])})"
@@ -373,6 +392,17 @@ def _heading(task: str, results: Mapping[str, Any]) -> Text:
     counts = "/".join(dict.fromkeys(str(one["episodes"]) for one in found["failures"].values()))
     limit = f"CUT at {found['max_steps']:,} of {found['own_limit']:,}" if found["cut"] else f"in full, up to {found['own_limit']:,}"
     return Text.assemble((task, "bold"), (f": {counts} episodes, {limit} steps", "bold yellow" if found["cut"] else "dim"))
+
+
+def _print_runs(screen: Console, found: Mapping[str, Any], policy: str) -> None:
+    """How each run did by itself, so that a bad program or training is seen."""
+    each = found["criteria"][found["accomplished"]]["policies"][policy]["each"]
+    if len(each) < 2:
+        return
+    trainings = {run["training"] for run in each}
+    names = [" ".join([run["training"]] * (len(trainings) > 1) + [run["program"]]) for run in each]
+    runs = ", ".join(f"{name} {run['mean']:.1%}" for name, run in zip(names, each, strict=True))
+    screen.print(Text(f"  {found['accomplished']} of each, {policy}: {runs}", "dim"))
 
 
 def _print_failures(screen: Console, task: str, policy: str, found: Mapping[str, Any]) -> None:
