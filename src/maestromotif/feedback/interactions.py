@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from maestromotif.domains.contract import Domain
+from maestromotif.domains.patience import answering
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.config import CollectConfig
 from maestromotif.feedback.tables import CaptionTable, int64_key, read_metadata
@@ -19,6 +21,7 @@ __all__ = ["CAPTIONS_FILE", "Progress", "collect"]
 
 Progress = Callable[[float, str], None]
 CAPTIONS_FILE = "captions.parquet"
+_PATIENCE = 120.0  # seconds that one step of all games may take
 
 
 def collect(domain: Domain, config: CollectConfig, out: Path, seed: int, progress: Progress = lambda _fraction, _text: None) -> None:
@@ -78,9 +81,10 @@ def _play(
     explorer = domain.explorer(int(rng.integers(2**31)))
     captions: dict[int, Caption] = {}
     counts: dict[int, int] = {}
-    try:
+    with contextlib.closing(env), answering(_PATIENCE) as alive:
         env.reset(range(num_games), rng.integers(2**31, size=num_games).tolist())
         for step in range(steps_per_game):
+            alive()
             env.step(explorer.act(env))
             for game in range(num_games):
                 key = int64_key(env.reward_key(game))
@@ -93,6 +97,4 @@ def _play(
                 env.reset(over, rng.integers(2**31, size=len(over)).tolist())
             if step % 64 == 63:
                 report((step + 1) / steps_per_game)
-    finally:
-        env.close()
     return {key: (captions[key], count) for key, count in counts.items()}

@@ -149,7 +149,7 @@ class GymDomain(Domain):
         except gymnasium.error.DependencyNotInstalled as error:
             raise DomainError(f"the environment {self.env_id} needs another package ({error})", "Install it") from error
         except ModuleNotFoundError as error:
-            raise DomainError(f"the environment {self.env_id} needs the package {error.name!r}", "Install it") from error
+            raise DomainError(f"the environment {self.env_id} needs a package ({error})", "Install it") from error
         except gymnasium.error.UnregisteredEnv as error:
             raise DomainError(
                 f"Gymnasium knows no environment {self.env_id!r} ({' '.join(str(error).split())})",
