@@ -226,7 +226,7 @@ def test_an_interrupted_project_says_what_is_missing_and_shows_what_there_is(pro
     reader = read(render_page(project, ReportConfig()))
     missing = reader.text.partition("Not there yet")[2]
     assert "the trained network (begun, and goes on where it was): maestromotif train 'my corridor'" in missing
-    assert "evaluation : maestromotif evaluate" in missing
+    assert "evaluation: maestromotif evaluate" in missing
     assert "reward models" not in missing.partition("Results")[0]
     assert "Success per call" in reader.text
 
