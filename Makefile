@@ -54,12 +54,12 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing what the tests need ..."
-	@$(PIP) -e '.[nethack,test]'
+	@$(PIP) -e '.[nethack,grid,test]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	@echo "Installing linters ..."
-	@$(PIP) -e '.[nethack,test,dev]'
+	@$(PIP) -e '.[nethack,grid,test,dev]'
 	@touch $@
 
 $(BIN)/python:
