@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rich import box
 from rich.table import Table
 
 from maestromotif.agents.config import POLICIES
+from maestromotif.report.expected import gather_expected
 from maestromotif.report.results import Results, Score, gather_results
 from maestromotif.report.sources import Notes, ReportSources
 
@@ -40,7 +42,7 @@ def summary_table(sources: ReportSources, task: str = "") -> Table | None:
         table.add_column(policy, justify="right", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     _add_skills(table, results)
-    _add_tasks(table, results)
+    _add_tasks(table, results, {(one.task, one.criterion): one.simulated for one in gather_expected(sources, results, Notes())})
     return table
 
 
@@ -51,7 +53,7 @@ def _add_skills(table: Table, results: Results) -> None:
         table.add_section()
 
 
-def _add_tasks(table: Table, results: Results) -> None:
+def _add_tasks(table: Table, results: Results, simulated: Mapping[tuple[str, str], Mapping[str, float]]) -> None:
     for task in results.tasks:
         for criterion, scores in task.scores.items():
             p_value = task.p_values.get(criterion, {}).get("untrained")
@@ -60,6 +62,11 @@ def _add_tasks(table: Table, results: Results) -> None:
             if criterion not in ("landmark", "its own claim"):
                 name = f"  [dim]{criterion}[/dim]"
             table.add_row(name, *(_score(scores.get(policy)) for policy in POLICIES), _p(p_value))
+            rates = simulated.get((task.task, "claimed" if criterion == "its own claim" else criterion), {})
+            if rates and not task.repaired and criterion in ("landmark", "its own claim"):
+                told = f"{rates['measured']:.1%}" if "measured" in rates else ""
+                told += f" ({rates['perfect']:.0%})" if "perfect" in rates else ""
+                table.add_row("  [dim]simulated (skills never fail)[/dim]", f"[dim]{told}[/dim]")
 
 
 def _score(score: Score | None) -> str:
