@@ -64,7 +64,9 @@ def _sgr(colour: int) -> int:
 
 
 def _letter(code: int) -> str:
-    return chr(code) if 32 <= code < 127 or code >= 160 else " "
+    """What takes one column in every terminal; anything else is empty."""
+    letter = chr(code)
+    return letter if letter.isprintable() else " "
 
 
 def _below(moment: Moment, rows: int, columns: int) -> str:

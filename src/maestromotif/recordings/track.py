@@ -19,7 +19,6 @@ __all__ = ["TRACK_FILE", "Track"]
 TRACK_FILE = "track.parquet"
 _FACT = "fact."
 _TYPES: Mapping[str, Any] = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
-_COLUMNS = ("skill", "reward", "frame", "caption")
 _LONGEST = 300  # characters of a text among the facts
 
 
@@ -83,6 +82,6 @@ class Track:
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
             facts = {name.removeprefix(_FACT): values for name, values in columns.items() if name.startswith(_FACT)}
-            return cls(*(columns[name] for name in _COLUMNS), facts)
+            return cls(columns["skill"], columns["reward"], columns["frame"], columns["caption"], facts)
         except (OSError, pa.ArrowException, KeyError) as error:
             raise ArtifactError(f"{path}: cannot be read ({error})", "Record the episode again") from error

@@ -114,7 +114,7 @@
           text = "";
         }
         style = own;
-        text += code < 32 || (code > 126 && code < 160) ? " " : String.fromCharCode(code);
+        text += code < 32 || (code > 126 && code < 161) || code === 173 ? " " : String.fromCharCode(code);
       }
       spans.push(element("span", text, style));
       return spans;
