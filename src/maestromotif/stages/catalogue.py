@@ -464,4 +464,8 @@ def _solve_inputs(task: str, asked: Mapping[str, Any], project: Project) -> Mapp
 
 
 def _report_inputs(project: Project) -> Mapping[str, Any]:
-    return {"report": settings(project.config.report), "skills": skill_inputs(project, "description", "prefer", "measure")}
+    # What commands outside the chain of stages have left is shown, too.
+    beside = [*project.artifacts.glob("b*/results.json"), *project.artifacts.glob("recordings/*/*/card.json")]
+    found = {str(path.relative_to(project.artifacts)): file_digest(path) for path in sorted(beside)}
+    shown = {"beside": found} if found else {}
+    return {"report": settings(project.config.report), "skills": skill_inputs(project, "description", "prefer", "measure"), **shown}
