@@ -236,6 +236,7 @@ class _Player:
         assert spec.play is not None
         factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
         plan = Listed(factory, spec.seed, spec.play.indices)
+        noise = domain.tasks[spec.play.task].noise if spec.play.task else 0.0
         shape = (domain.observation_for(network), spec.num_games, len(skills), spec.num_games)
         arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
         places = shared_places(buffer.memory, spec.num_games)
@@ -247,7 +248,7 @@ class _Player:
             part = replace(part, where=places[number : number + 1, :3], episode=places[number : number + 1, 3])
             drawn = _Drawn(plan)
             recorder = Recorder(domain, spec.play.task, spec.play.stop_on_success, spec.play.stop_on_claim, self._results.append)
-            games = _OneGame(env, drawn, skills, part, (number,), spec.episode_steps, None, domain.call_measures, recorder)
+            games = _OneGame(env, drawn, skills, part, (number,), spec.episode_steps, None, domain.call_measures, recorder, noise)
             driver = None
             if mind is not None:
                 own = replace(mind, memory=mind.memory[number : number + 1])
