@@ -11,7 +11,7 @@ from maestromotif.report.charts import Chart, share_chart
 from maestromotif.report.rewards import RewardPart
 from maestromotif.report.sources import Notes, ReportSources, tolerate
 
-__all__ = ["HealthPart", "HealthRow", "gather_health"]
+__all__ = ["Cost", "HealthPart", "HealthRow", "gather_health"]
 
 _VERDICTS = ("first", "second", "tie", "unparsed")
 _SLOTS = (0, 5, 4, 1)
@@ -31,16 +31,25 @@ class HealthRow:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Calls and tokens of one table of maestro.toml; ``money`` by its prices, None where it names none."""
+
+    table: str
+    totals: Totals
+    money: float | None
+
+
+@dataclass(frozen=True)
 class HealthPart:
     """All skills together.
 
     Attributes:
-        costs: calls and tokens by the table of maestro.toml that paid for them.
+        costs: by the table of maestro.toml that paid for them.
     """
 
     rows: list[HealthRow]
     chart: Chart | None
-    costs: dict[str, Totals]
+    costs: list[Cost]
 
 
 def gather_health(sources: ReportSources, rewards: Sequence[RewardPart], notes: Notes) -> HealthPart:
@@ -60,8 +69,18 @@ def gather_health(sources: ReportSources, rewards: Sequence[RewardPart], notes: 
     note = "Which of the two captions the annotator preferred. Many ties or answers without a verdict make a reward weak."
     skills = [row.skill for row in rows]
     chart = share_chart("verdicts", "Verdicts by skill", note, skills, _VERDICTS, shares, _SLOTS) if rows else None
-    path = sources.root / "artifacts" / "llm" / LEDGER_FILE
-    return HealthPart(rows, chart, tolerate(notes, LEDGER_FILE, lambda: total(Ledger(path).entries(), lambda entry: entry.table)) or {})
+    return HealthPart(rows, chart, tolerate(notes, LEDGER_FILE, lambda: _costs(sources)) or [])
+
+
+def _costs(sources: ReportSources) -> list[Cost]:
+    ledger = Ledger(sources.root / "artifacts" / "llm" / LEDGER_FILE)
+    found = []
+    for table, totals in total(ledger.entries(), lambda entry: entry.table).items():
+        budget = sources.budgets.get(table)
+        priced = budget is not None and (budget.prompt_price or budget.completion_price)
+        money = budget.cost(totals.prompt_tokens, totals.completion_tokens) if budget is not None and priced else None
+        found.append(Cost(table, totals, money))
+    return found
 
 
 def _verdicts(part: RewardPart) -> Mapping[str, int]:

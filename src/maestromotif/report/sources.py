@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
+from maestromotif.llm.budget import Budget
 from maestromotif.skills import SkillSet
 
 __all__ = ["Notes", "ReportSources", "read_json_file", "read_json_lines", "read_parquet", "read_text", "tolerate"]
@@ -27,6 +28,7 @@ class ReportSources:
 
     Attributes:
         title: heading of the page.
+        budgets: of the language models, by their table in maestro.toml, for their prices; may be empty.
     """
 
     title: str
@@ -41,13 +43,16 @@ class ReportSources:
     tasks: Path
     evaluation: Path
     solved: Path
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
     @classmethod
-    def standard(cls, root: Path, domain: Domain, skills: SkillSet, title: str = "") -> ReportSources:
+    def standard(
+        cls, root: Path, domain: Domain, skills: SkillSet, title: str = "", budgets: Mapping[str, Budget] | None = None
+    ) -> ReportSources:
         """The folders of a project in their usual places below ``root``/artifacts."""
         names = ("interactions", "preferences", "rewards", "programs", "training", "tasks", "evaluation", "solved")
         folders = {name: root / "artifacts" / name for name in names}
-        return cls(title=title or root.resolve().name, domain=domain, skills=skills, root=root, **folders)
+        return cls(title=title or root.resolve().name, domain=domain, skills=skills, root=root, budgets=budgets or {}, **folders)
 
 
 @dataclass

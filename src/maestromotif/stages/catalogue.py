@@ -208,7 +208,8 @@ def _report(work: Work) -> Mapping[str, Any]:
     from maestromotif.report import ReportSources, write_report
 
     project = work.project
-    write_report(ReportSources.standard(project.root, project.domain, project.skills), project.config.report, work.out)
+    budgets = {"coder": project.config.coder.budget, "annotator": project.config.annotator.budget}
+    write_report(ReportSources.standard(project.root, project.domain, project.skills, budgets=budgets), project.config.report, work.out)
     return {}
 
 
