@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gymnasium
@@ -124,10 +125,14 @@ class Masked(gymnasium.Env[Any, Any]):
         return self._place, 0.0, False, False, {"action_mask": np.array([self._place < 10, 0])}
 
 
-gymnasium.register("OwnSpot-v0", Spot, max_episode_steps=60)
-gymnasium.register("OwnWalk-v0", Walk)
-gymnasium.register("OwnMasked-v0", Masked)
-BROKEN = ("unseeded", "old reset", "hangs", "hangs late", "crashes", "raises")
+def _register(env_id: str, kind: Callable[..., gymnasium.Env[Any, Any]], limit: int | None = None) -> None:
+    gymnasium.register(env_id, lambda **arguments: kind(**arguments), max_episode_steps=limit)
+
+
+_register("OwnSpot-v0", Spot, 60)
+_register("OwnWalk-v0", Walk)
+_register("OwnMasked-v0", Masked)
+BROKEN: tuple[str, ...] = ("unseeded", "old reset", "hangs", "hangs late", "crashes", "raises")
 BROKEN += ("wrong shape", "out of its space", "lies about bounds", "no number", "no key")
 for _fault in BROKEN:
-    gymnasium.register(f"Own{_fault.title().replace(' ', '')}-v0", type("Faulty", (Fault,), {"fault": _fault}))
+    _register(f"Own{_fault.title().replace(' ', '')}-v0", type("Faulty", (Fault,), {"fault": _fault}))

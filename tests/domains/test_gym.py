@@ -259,7 +259,7 @@ def test_facts_that_are_wrong_are_told(tmp_path: Path, angle: str, told: str) ->
 def test_environments_that_cannot_be_made_are_told() -> None:
     with pytest.raises(DomainError, match="knows no environment 'NoSuch-v0'"):
         _ = GymDomain({"env": "NoSuch-v0"}).actions
-    with pytest.raises(DomainError, match="needs a package .*no_such_module"):
+    with pytest.raises(DomainError, match=r"needs a package .*no_such_module"):
         _ = GymDomain({"env": "no_such_module:X-v0"}).actions
     with pytest.raises(DomainError, match="cannot be made: TypeError"):
         _ = GymDomain({"env": "CartPole-v1", "arguments": {"gravity": 3}}).actions

@@ -27,7 +27,7 @@ class _SlowDomain(Corridor):
 def test_collecting_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactions, "_PATIENCE", 0.3)
     began = time.monotonic()
-    with pytest.raises(DomainError, match=r"has not answered for 0.3 s; it was at .*test_patience.py, line 18"):
+    with pytest.raises(DomainError, match=r"has not answered for 0.3 s; it was at .*test_patience.py, line 19"):
         interactions.collect(_SlowDomain(), CollectConfig(steps=100, num_games=2, shard_steps=100), tmp_path, 1)
     assert time.monotonic() - began < 30
 

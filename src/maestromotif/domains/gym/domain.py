@@ -75,7 +75,8 @@ class GymExplorer:
             goes_on_B &= mask_BA[np.arange(len(mask_BA)), self._last_B]
             fresh_B = np.where(goes_on_B, self._last_B, fresh_B)
         self._last_B = fresh_B
-        return fresh_B.copy()
+        actions_B: NDArray[np.int64] = fresh_B.copy()
+        return actions_B
 
 
 class GymSimulator:
@@ -172,7 +173,7 @@ class GymDomain(Domain):
             actions = ActionTable(env.action_space, adapter.bins, tuple(adapter.actions), _meanings(env))
             return adapter, actions, ObservationReader(env.observation_space), facts, _limit(env)
         finally:
-            env.close()
+            env.close()  # type: ignore[no-untyped-call]
 
     @property
     def adapter(self) -> Adapter:
@@ -269,7 +270,7 @@ class GymDomain(Domain):
                     moments.append(env.facts(0))
                 episodes.append(moments)
         finally:
-            env.close()
+            env.close()  # type: ignore[no-untyped-call]
         return episodes
 
     def own_checks(self) -> Mapping[str, Callable[[Domain], str]]:

@@ -194,4 +194,4 @@ class GymEnv(DomainEnv):
 
     def close(self) -> None:
         for env in self._envs:
-            env.close()
+            env.close()  # type: ignore[no-untyped-call]

@@ -84,7 +84,7 @@ def _of_leaf(leaf: gymnasium.Space[Any], path: tuple[Any, ...]) -> Iterator[Foun
     elif isinstance(leaf, spaces.Box) and len(leaf.shape) > 1 and leaf.low.size > _OF_ARRAY:
         for name, function, doc in _PICTURES:
             kind = FactSpec(named("", name) if path else name, "float", f"{doc}, in {where}", (), *_bounds(leaf, name))
-            yield FoundFact(kind, lambda o, function=function: function(get(o)), f"{name}({code})")
+            yield FoundFact(kind, _picture(get, function), f"{name}({code})")
     elif isinstance(leaf, spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
         size = int(np.prod(leaf.shape))
         for place in np.ndindex(*leaf.shape):
@@ -103,13 +103,16 @@ def _of_place(
         return FoundFact(FactSpec(name, "bool", doc), lambda o: bool(get(o)[place]), f"bool({code}{index})")
     whole = np.issubdtype(np.dtype(leaf.dtype), np.integer)
     if isinstance(leaf, spaces.MultiDiscrete):
-        least = int(leaf.start[place])
-        least, most = least, least + int(leaf.nvec[place]) - 1
+        bounds: tuple[int, int | None] = int(leaf.start[place]), int(leaf.start[place]) + int(leaf.nvec[place]) - 1
     else:
-        least, most = _rounded(float(leaf.low[place]), float(leaf.high[place]))
-    cast: Callable[[Any], Any] = int if whole else float
-    spec = FactSpec(name, cast.__name__, doc, (), least, most)  # type: ignore[attr-defined]
-    return FoundFact(spec, lambda o: cast(np.asarray(get(o))[place]), f"{cast.__name__}({code}{index})")  # type: ignore[attr-defined]
+        bounds = _rounded(float(leaf.low[place]), float(leaf.high[place]))
+    cast: type[int] | type[float] = int if whole else float
+    spec = FactSpec(name, cast.__name__, doc, (), *bounds)
+    return FoundFact(spec, lambda o: cast(np.asarray(get(o))[place]), f"{cast.__name__}({code}{index})")
+
+
+def _picture(get: Callable[[Any], Any], function: Callable[[Any], float]) -> Callable[[Any], float]:
+    return lambda observation: function(get(observation))
 
 
 def _bounds(leaf: spaces.Box, name: str) -> tuple[int, int | None]:

@@ -111,7 +111,7 @@ def _look(env_id: str, arguments: Mapping[str, Any]) -> Found:
         observed, acted, about, limit = env.observation_space, env.action_space, env.unwrapped.__doc__ or "", domain.max_steps
         facts = [{**asdict(fact.spec), "code": fact.code} for fact in find_facts(observed)]
     finally:
-        env.close()
+        env.close()  # type: ignore[no-untyped-call]
     names = [fact["name"] for fact in facts if fact["type"] in ("int", "float")]
     episodes, speed = _play(domain, names)
     borders: dict[str, list[float]] = {}
@@ -165,7 +165,7 @@ def _play(domain: Any, names: list[str]) -> tuple[list[tuple[NDArray[np.float64]
                     seed += 1
                     rows[game] = [[float(getattr(env.facts(game), name)) for name in names]]
     finally:
-        env.close()
+        env.close()  # type: ignore[no-untyped-call]
     done += [(np.array(mine).reshape(len(mine), len(names)), False) for mine in rows if len(mine) > 1]
     return done, steps / (time.monotonic() - began)
 
