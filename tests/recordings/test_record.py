@@ -107,6 +107,16 @@ def test_an_interrupted_recording_leaves_nothing_that_could_be_taken_for_one(set
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_what_a_killed_process_left_is_swept_and_never_read(setting: Setting, tmp_path: Path) -> None:
+    order = order_of(setting, candidates=(0,), enough=1)
+    record_episodes(setting, order, tmp_path / NAME, quiet)
+    part = tmp_path / NAME / ".trained-1-7.part"
+    shutil.copytree(tmp_path / NAME / "trained-1-0", part)
+    assert [one.id for one in find_recordings(tmp_path, setting.domain, print)] == [f"{NAME}/trained-1-0"]
+    record_episodes(setting, order, tmp_path / NAME, quiet)
+    assert not part.exists()
+
+
 def test_a_free_task_is_judged_by_its_program(setting: Setting, tmp_path: Path) -> None:
     cell = free_cell(setting, "to and fro", TASK, "trained", 1, 0)
     order = RecordOrder("to and fro", CLAIM, TASK, "trained", 1, "bench/to and fro", (0,), 1, "", cell.max_steps, cell.key)

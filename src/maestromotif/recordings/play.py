@@ -99,6 +99,8 @@ def record_episodes(
     Raises:
         ArtifactError: programs or weights are missing, or were made for other skills.
     """
+    for left in home.glob(".*.part"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     kept: list[str] = []
     with contextlib.ExitStack() as stack:
         player: _Player | None = None

@@ -152,7 +152,7 @@ def find_recordings(home: Path, domain: Domain, skipped: Callable[[str], None], 
         task: only of this one.
     """
     found = []
-    for path in home.glob(f"{task or '*'}/*/{CARD_FILE}"):
+    for path in home.glob(f"{task or '*'}/[!.]*/{CARD_FILE}"):
         try:
             found.append(read_recording(path.parent, domain))
         except ArtifactError as error:
