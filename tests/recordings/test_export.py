@@ -131,7 +131,7 @@ def test_a_gif_holds_every_step(tmp_path: Path) -> None:
     assert write_gif(moments(one), tmp_path / "a.gif", speed=10) == STEPS + 1
     drawn = [as_rgb(draw(moment)) for moment in moments(one)]
     with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == STEPS + 1
+        assert getattr(gif, "n_frames", 1) == STEPS + 1
         assert gif.info["duration"] == 100
         for step in (0, 1, 20, STEPS):
             gif.seek(step)
