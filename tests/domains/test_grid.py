@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import zlib
@@ -148,6 +147,10 @@ def test_every_house_can_be_finished_by_rule_and_all_messages_are_met() -> None:
 def test_facts_follow_what_is_done() -> None:
     env = GridEnv(1)
     env.reset([0], [3])
+    seed = 3
+    while env.facts(0).key_at != "unseen":
+        seed += 1
+        env.reset([0], [seed])
     rng = np.random.default_rng(0)
     assert (env.facts(0).key_at, env.facts(0).carrying, env.facts(0).room) == ("unseen", "nothing", "home")
     while not makes_sense(env, 0, "fetch_key"):
@@ -214,16 +217,19 @@ def test_the_same_seed_gives_the_same_house_in_another_process() -> None:
 
 @pytest.mark.slow
 def test_skills_from_feedback_alone_solve_composites_of_three_zero_shot(tmp_path: Path) -> None:
-    """The whole pipeline, offline, at three quarters of the recommended steps."""
+    """The whole pipeline, offline, with the recommended settings; some two minutes of one core."""
     project = tmp_path / "house"
 
-    def maestromotif(*words: str) -> None:
-        done = subprocess.run([sys.executable, "-m", "maestromotif", *words], capture_output=True, text=True)
+    def maestromotif(*arguments: str) -> None:
+        done = subprocess.run([sys.executable, "-m", "maestromotif", *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
     maestromotif("init", str(project), "--domain", "grid")
-    tasks = '["ball_home_goal", "vault_open_goal"]'
-    settings = [f"evaluate.tasks={tasks}", "train.steps=300000", "evaluate.task_episodes=40", "evaluate.skill_episodes=8"]
+    tasks = ("ball_home_goal", "vault_open_goal")
+    settings = [f"evaluate.tasks={json.dumps(tasks)}", "evaluate.task_episodes=40", "evaluate.skill_episodes=8", "program.episodes=20"]
     maestromotif("run", str(project), *(word for setting in settings for word in ("--set", setting)))
-    results = json.loads((project / "artifacts" / "evaluation" / "results.json").read_text(encoding="utf-8"))
-    assert re.search("ball_home_goal", json.dumps(results))
+    for task in tasks:
+        results = json.loads((project / "artifacts" / "evaluation" / "tasks" / f"{task}.json").read_text(encoding="utf-8"))
+        rates = {policy: found["success"]["landmark"]["rate"] for policy, found in results["policies"].items()}
+        assert rates["trained"] >= 0.9, rates
+        assert rates["random"] <= 0.3, rates

@@ -87,7 +87,7 @@ class GridHouse(Domain):
             "annotate": {"pairs": 4_000},
             "reward": {"contrast": 3.0},
             "train": {
-                "steps": 400_000,
+                "steps": 300_000,
                 "games": 64,
                 "rollout": 32,
                 "minibatch": 512,
@@ -95,6 +95,8 @@ class GridHouse(Domain):
                 "hidden": 64,
                 "core": "ff",
                 "episode_steps": 300,
+                # With "cut", exploring learns to leave the last corner unseen, since seeing it ends its income.
+                "returns": "renew",
                 "workers": 2,
             },
             # Five of the thirteen tasks, so that a first run stays short; [] plays all.

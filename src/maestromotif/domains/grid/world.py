@@ -43,8 +43,8 @@ class GridHouseWorld(MiniGridEnv):  # type: ignore[misc]
     """Home, hall and vault in a row, ``room`` squares wide on average and ``room`` high.
 
     A gap joins home and hall; a locked door joins hall and vault. The agent begins at home, the key lies at home or in the hall, the ball
-    and the green goal are in the hall, the box is in the vault. No two of them touch, and sills keep gap and door free, so that nothing
-    is walled in. Standing on the goal does not end anything.
+    and the green goal are in the hall, the box is in the vault. No two of them touch. The columns beside the
+    inner walls are sills, so that nothing that is laid down can bar gap or door. Standing on the goal does not end anything.
 
     Attributes:
         walls: columns of the two walls between the rooms.
@@ -77,8 +77,9 @@ class GridHouseWorld(MiniGridEnv):  # type: ignore[misc]
         for column, opening in ((first, Floor("grey")), (second, Door("yellow", is_locked=True))):
             grid.vert_wall(column, 0)
             row = self._rand_int(1, height - 1)
-            for x, thing in ((column - 1, Floor("grey")), (column, opening), (column + 1, Floor("grey"))):
-                self.put_obj(thing, x, row)
+            grid.set(column, row, opening)
+            for beside in (column - 1, column + 1):
+                grid.vert_wall(beside, 1, height - 2, lambda: Floor("grey"))
         home, hall, vault = (0, first), (first, second), (second, width)
         places = (
             (Key("yellow"), hall if self._rand_bool() else home),
