@@ -130,14 +130,16 @@ class GridEnv(DomainEnv):
         return int(self._key_B[game])
 
     def reward_keys(self) -> list[int]:
-        return self._key_B.tolist()
+        keys: list[int] = self._key_B.tolist()
+        return keys
 
     def discount_key(self, game: int) -> int:
         # What comes into view for the first time cannot be had twice, however often it feels the same.
         return 0 if self._event_BE[game, 2] else int(self._key_B[game])
 
     def discount_keys(self) -> list[int]:
-        return np.where(self._event_BE[:, 2] > 0, 0, self._key_B).tolist()
+        keys: list[int] = np.where(self._event_BE[:, 2] > 0, 0, self._key_B).tolist()
+        return keys
 
     def caption(self, game: int) -> Caption:
         return words.caption(self._event_BE[game].tolist())
