@@ -82,7 +82,7 @@ class Fault(Walk):
         if self.fault == "unseeded":
             seed = int.from_bytes(os.urandom(3), "little")
         observation, info = super().reset(seed=seed)
-        return (observation, info) if self.fault != "old reset" else observation  # type: ignore[return-value]
+        return (observation, info) if self.fault != "old reset" else observation
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = super().step(action)
@@ -122,7 +122,7 @@ class Masked(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self._place = min(49, self._place + int(action))
-        return self._place, 0.0, False, False, {"action_mask": np.array([self._place < 10, 0])}
+        return self._place, 0.0, False, False, {"action_mask": np.array([self._place < 10] * 2)}
 
 
 def _register(env_id: str, kind: Callable[..., gymnasium.Env[Any, Any]], limit: int | None = None) -> None:

@@ -37,7 +37,7 @@ __all__ = [
 _SECRET = re.compile(r"API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|TOKEN|SECRET|PASSW|CREDENTIAL|_KEY$", re.IGNORECASE)
 _HARMLESS = re.compile(r"TOKENIZERS_PARALLELISM|TIKTOKEN_\w+", re.IGNORECASE)
 # What an interpreter and compiled code need, and the package's own variables.
-_NEEDED = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHONHASHSEED|NUMBA_\w+|MAESTROMOTIF_\w+")
+_NEEDED = re.compile(r"PATH|PYTHONPATH|HOME|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|PYTHONHASHSEED|NUMBA_\w+|MAESTROMOTIF_\w+")
 # Names of further variables, with commas, that a person wants to reach the environment that programs run beside.
 _MORE = "MAESTROMOTIF_PASS"
 

@@ -131,5 +131,6 @@ def check_facts(facts: Facts, specs: tuple[FactSpec, ...], where: str) -> None:
             fail(f"{where}: fact {spec.name!r} is a {type(value).__name__}, its spec says {spec.type}")
         if spec.values and value not in spec.values:
             fail(f"{where}: fact {spec.name!r} is {value!r}, which is none of its listed values")
-        if spec.type in ("int", "float") and not (spec.least <= value and (spec.most is None or value <= spec.most)):
+        number: Any = value
+        if spec.type in ("int", "float") and not (spec.least <= number and (spec.most is None or number <= spec.most)):
             fail(f"{where}: fact {spec.name!r} is {value!r}, outside {spec.least} to {'any' if spec.most is None else spec.most}")

@@ -270,7 +270,7 @@ class GymDomain(Domain):
                     moments.append(env.facts(0))
                 episodes.append(moments)
         finally:
-            env.close()  # type: ignore[no-untyped-call]
+            env.close()
         return episodes
 
     def own_checks(self) -> Mapping[str, Callable[[Domain], str]]:

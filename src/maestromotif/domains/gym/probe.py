@@ -165,7 +165,7 @@ def _play(domain: Any, names: list[str]) -> tuple[list[tuple[NDArray[np.float64]
                     seed += 1
                     rows[game] = [[float(getattr(env.facts(game), name)) for name in names]]
     finally:
-        env.close()  # type: ignore[no-untyped-call]
+        env.close()
     done += [(np.array(mine).reshape(len(mine), len(names)), False) for mine in rows if len(mine) > 1]
     return done, steps / (time.monotonic() - began)
 
