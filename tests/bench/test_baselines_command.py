@@ -96,6 +96,10 @@ def test_the_same_again_does_nothing_and_more_steps_and_episodes_go_on(small: tu
     before = hashes(root)
     assert "nothing is left to do" in _run(root, *_SMALL, "--dry-run").stdout
     assert hashes(root) == before
+    more = _run(root, *_SMALL, "--dry-run", steps=3 * _STEPS).stdout
+    assert f"task-reward: 1 network of {3 * _STEPS:,} steps; {2 * _STEPS:,} steps to train, about " in more
+    assert f"{_EPISODES} episodes to play, at most {_EPISODES * 120} steps" in more
+    assert "random: done" in more
     _run(root, *_SMALL)
     assert hashes(root) == before
     folder = root / "artifacts" / "baselines"

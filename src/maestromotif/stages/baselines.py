@@ -354,10 +354,13 @@ class Baselines:
         if name in LLM_POLICIES:
             return Left(name, missing=tuple(method.missing))
         networks = len(plan.tasks) if name in PER_TASK else 0
-        train = sum(max(0, plan.steps - _costs(own).steps) for method_name, _, own in self.networks() if method_name == name)
+        lacking = {task: max(0, plan.steps - _costs(own).steps) for method_name, task, own in self.networks() if method_name == name}
+        train = sum(lacking.values())
         if name == ZERO_SHOT and not self.project.config.project.pretrained:
             train = max(0, self.project.config.train.steps - method.costs.steps)
-        played = {(cell.task, cell.seed): sum((cell.key, index) in rows for index in range(plan.episodes)) for cell in method.cells}
+        # A network that is trained further is another one, which has played nothing.
+        cells = [cell for cell in method.cells if not lacking.get(cell.task)]
+        played = {(cell.task, cell.seed): sum((cell.key, index) in rows for index in range(plan.episodes)) for cell in cells}
         own = {task: self.project.domain.tasks[task].max_steps for task in plan.tasks}
         left = {task: sum(plan.episodes - played.get((task, seed), 0) for seed in plan.seeds) for task in plan.tasks}
         play = sum(left[task] * min(longest, plan.max_steps or longest) for task, longest in own.items())
