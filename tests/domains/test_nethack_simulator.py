@@ -97,7 +97,7 @@ def test_practised_skills_fail_less_than_measured_ones_and_perfect_ones_not_at_a
 
 
 def test_characters_die_as_measured_only() -> None:
-    died = [sum(play("discoverer", seed, 75, rates())[0].truth()["died"] for seed in range(60)) for rates in RATES]
+    died = [sum(play("descender", seed, 150, rates())[0].truth()["died"] for seed in range(60)) for rates in RATES]
     assert died[0] >= 20
     assert died[1:] == [0, 0]
 

@@ -117,8 +117,8 @@ def test_damaged_files_are_named(damage: Any, tmp_path: Path) -> None:
 
 def test_the_shipped_rates_say_where_they_come_from() -> None:
     card = measured().card
-    assert card["episodes"] >= 500
-    assert card["steps"] >= 400_000
+    assert card["episodes"] >= 300
+    assert card["steps"] >= 300_000
     assert {"delphi", "gnomish_mines", "golden_exit", "training_policy"} <= set(card["programs"])
     assert sum(card["steps_of_skills"].values()) == card["steps"]
     assert set(measured().skills) == {"discoverer", "descender", "ascender", "merchant", "worshipper"}

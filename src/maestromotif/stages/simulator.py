@@ -71,6 +71,6 @@ def _fit(steps: int, seed: int, work: Work) -> Mapping[str, Any]:
         "programs": {name: seed + number for number, name in enumerate(programs)},
         "steps_of_each_program": steps,
         "episodes_cut_at": setting.config.max_steps,
-        "training_steps": project.config.train.steps,
+        "training": project.config.project.pretrained or f"{project.config.train.steps} steps",
     }
     return setting.domain.fit_simulator(tables, card, work.out / RATES_FILE)
