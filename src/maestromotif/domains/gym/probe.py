@@ -25,8 +25,8 @@ _GAMES, _STEPS, _SECONDS = 16, 1_200, 10.0
 _LONGEST = 200  # steps of an episode
 _AFTERWARDS = 5  # an end within so many steps of an event counts as its consequence
 _QUANTILES = (10, 30, 50, 70, 90)
-# Where a skill may be told to bring a fact; best where so many random episodes get there.
-_TARGETS, _GOOD_SHARE = (50, 60, 70, 80, 90, 95, 98, 99.5, 100), 0.2
+# Where a skill may be told to bring a fact: the first of these quantiles that enough random episodes get to.
+_TARGETS, _ENOUGH = (90, 95, 98, 99.5, 100, 80, 70, 60, 50), 0.02
 _MOST_WORDS = 900
 
 
@@ -175,12 +175,15 @@ def _direction(name: str, up: bool, series: list[NDArray[np.float64]], overs: li
     sign = 1.0 if up else -1.0
     start = max(sign * float(values[0]) for values in series)
     values = sign * np.concatenate(series)
-    targets = {_round(float(np.percentile(values, quantile)) * sign, whole) for quantile in _TARGETS}
-    beyond = sorted(target for target in targets if start < sign * target <= values.max())
-    if not beyond:
+    targets = [_round(float(np.percentile(values, quantile)) * sign, whole) for quantile in _TARGETS]
+    shares = {
+        target: _share(sign * target, sign, series, overs)
+        for target in dict.fromkeys(targets)
+        if start < sign * target <= values.max()
+    }
+    if not shares:
         return None
-    shares = {target: _share(sign * target, sign, series, overs) for target in beyond}
-    best = min(beyond, key=lambda target: (abs(shares[target] - _GOOD_SHARE), target))
+    best = next((target for target, share in shares.items() if share >= _ENOUGH), max(shares, key=lambda target: shares[target]))
     return Direction(name, up, best, best + 1 if whole and not up else best, shares[best])
 
 
