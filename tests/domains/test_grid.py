@@ -169,7 +169,15 @@ def test_facts_follow_what_is_done() -> None:
 
 def test_criteria_want_the_landmarks_in_order() -> None:
     tasks = GridHouse().tasks
-    here: dict[str, Any] = {"key": "home", "ball": "hall", "box": "vault", "door_open": False, "room": "home", "on_goal": False, "put_down": 0}
+    here: dict[str, Any] = {
+        "key": "home",
+        "ball": "hall",
+        "box": "vault",
+        "door_open": False,
+        "room": "home",
+        "on_goal": False,
+        "put_down": 0,
+    }
     criterion = tasks["vault_open_goal"].criteria["landmark"]()
     trail: list[dict[str, Any]] = [{"on_goal": True}, {"key": "hand"}, {"key": "hand", "door_open": True}]
     assert [criterion.update(None, here | change) for change in trail] == [False, False, False]
