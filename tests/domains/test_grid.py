@@ -224,6 +224,7 @@ def test_the_same_seed_gives_the_same_house_in_another_process() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 def test_skills_from_feedback_alone_solve_composites_of_three_zero_shot(tmp_path: Path) -> None:
     """The whole pipeline, offline, with the recommended settings; some two minutes of one core."""
     project = tmp_path / "house"
