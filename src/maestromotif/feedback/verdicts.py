@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
 
 from maestromotif.llm.chat import Token
+from maestromotif.llm.freetext import json_values, without_thoughts
 from maestromotif.types import Verdict
 
 __all__ = ["first_probability", "is_refusal", "parse_verdict"]
@@ -23,7 +23,7 @@ _CHOICE = re.compile(
 _AFTER_LABEL = r"""["'*_`]*\s*(?:[:=\u2013\u2014\u2192]|->|\s-\s|\bis\b|(?=[\[(#]?[012]\b))\s*(?P<rest>[^\n]*)"""
 _VERDICT = re.compile(r"\bverdict" + _AFTER_LABEL, re.IGNORECASE)
 _ANSWER = re.compile(r"\b(?:answer|preference|(?:better|best)[ _]caption)" + _AFTER_LABEL, re.IGNORECASE)
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.IGNORECASE | re.DOTALL)
+_KEY = re.compile("verdict", re.IGNORECASE)
 # What may stand around a choice: markdown, quotes, brackets, and the words of the question.
 _FILLER = re.compile(
     r"""[\s"'\u201c\u201d\u2018\u2019`*_\#{}()\[\].,:;!<>\\$-]|\b(?:a|an|the|captions?|option|number|is|are|it|of|them|good|better|best|boxed|text
@@ -47,7 +47,7 @@ _NONE = "NONE"
 
 def is_refusal(text: str) -> bool:
     """Whether a text without a verdict reads like a model that will not answer (English only)."""
-    return _REFUSAL.search(_THOUGHTS.sub("\n", text).strip()[:_REFUSAL_WITHIN]) is not None
+    return _REFUSAL.search(without_thoughts(text).strip()[:_REFUSAL_WITHIN]) is not None
 
 
 def first_probability(tail: Sequence[Token], verdict: Verdict) -> float | None:
@@ -98,10 +98,10 @@ def parse_verdict(text: str) -> Verdict:
     counts, and so does a last "answer: ..." line.
     Text between <think> tags is not part of the answer.
     """
-    text = _THOUGHTS.sub("\n", text)
-    said = _last_in_json(text)
-    if said is not None:
-        return _choice(said)
+    text = without_thoughts(text)
+    said = json_values(text, _KEY)
+    if said:
+        return _choice(str(said[-1] or ""))
     verdicts = _VERDICT.findall(text)
     if verdicts:
         return _choice(verdicts[-1])
@@ -109,23 +109,6 @@ def parse_verdict(text: str) -> Verdict:
     candidates = [*lines[-1:], *_ANSWER.findall(text)[-1:]]
     choices = {_choice(candidate) for candidate in candidates} - {Verdict.UNPARSED}
     return choices.pop() if len(choices) == 1 else Verdict.UNPARSED
-
-
-def _last_in_json(text: str) -> str | None:
-    """The verdict of the last JSON object that has one, wherever in the text it stands."""
-    found = None
-    decoder = json.JSONDecoder()
-    place = text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            verdicts = [said for key, said in value.items() if key.strip().lower() == "verdict"]
-            found = str(verdicts[-1] or "") if verdicts else found
-        place = text.find("{", end)
-    return found
 
 
 def _choice(line: str) -> Verdict:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Sequence
+
+from maestromotif.llm.freetext import json_values, without_thoughts
 
 __all__ = ["parse_choice"]
 
 _LABEL = r"(?:action|skill|choice|answer|verdict)"
 _LABELLED = re.compile(rf"\b{_LABEL}\b[\"'*_`\s]*(?:[:=\u2013\u2014\u2192]|->)\s*([^\n]*)", re.IGNORECASE)
 _KEY = re.compile(rf"(?:next[ _])?{_LABEL}", re.IGNORECASE)
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.IGNORECASE | re.DOTALL)
 # What may stand around a name in a line that is nothing but a choice, and what leaves doubt in any line.
 _FILLER = re.compile(
     r"a|an|and|answer|action|best|call|choice|choose|chosen|do|final|go|i|is|it|ll|my|name|next|now|of|okay|one|pick|play|skill|so|start|step"
@@ -33,15 +33,12 @@ def parse_choice(text: str, choices: Collection[str], known: Sequence[str]) -> t
     Returns:
         The name, or None, and then why: ``"empty"``, ``"none"`` (it names nothing for certain), ``"not possible"``.
     """
-    text = _THOUGHTS.sub("\n", text).strip()
+    text = without_thoughts(text).strip()
     if not text:
         return None, "empty"
     names = {_words(name): name for name in reversed(known)}
-    said = _last_in_json(text)
-    labelled = _LABELLED.findall(text)
-    if said is None and labelled:
-        said = labelled[-1]
-    found = _named(text.splitlines()[-1], names, True) if said is None else _named(said, names, False)
+    said = json_values(text, _KEY) or _LABELLED.findall(text)
+    found = _named(str(said[-1]), names, False) if said else _named(text.splitlines()[-1], names, True)
     if found is None:
         return None, "none"
     return (found, "") if found in choices else (None, "not possible")
@@ -73,20 +70,3 @@ def _named(line: str, names: dict[tuple[str, ...], str], alone: bool) -> str | N
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", text.lower()))
-
-
-def _last_in_json(text: str) -> str | None:
-    """The choice of the last JSON object that has one, wherever in the text it stands."""
-    found = None
-    decoder = json.JSONDecoder()
-    place = text.find("{")
-    while place >= 0:
-        try:
-            value, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = place + 1
-        else:
-            told = [said for key, said in value.items() if _KEY.fullmatch(key.strip())]
-            found = str(told[-1]) if told else found
-        place = text.find("{", end)
-    return found
