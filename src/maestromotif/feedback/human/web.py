@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import secrets
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
 from maestromotif.errors import ConfigError
 from maestromotif.feedback.human.sitting import Sitting, pace
+from maestromotif.loopback import LocalHandler, LocalServer
 
 __all__ = ["Desk"]
 
-_HOST = "127.0.0.1"
 _LONGEST_BODY = 1_000
 # So long a page may take to hear that all is over before the server goes away.
 _FAREWELL = 3.0
@@ -34,7 +32,6 @@ class Desk:
     """
 
     def __init__(self, port: int = 0) -> None:
-        self._token = secrets.token_urlsafe(18)
         self._changed = threading.Condition()
         self._sitting: Sitting | None = None
         self._state = "wait"
@@ -42,22 +39,19 @@ class Desk:
         self._last_seen: float | None = None
         self._told_end = threading.Event()
         try:
-            self._server = ThreadingHTTPServer((_HOST, port), type("Handler", (_Handler,), {"desk": self}))
+            self._server = LocalServer(type("Handler", (_Handler,), {"desk": self}), port)
         except OSError as error:
             raise ConfigError(
                 f"[annotate.options] port: {port} cannot be used ({error.strerror})", "Choose another one, or 0 for one that is free"
             ) from error
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
-        self._thread.start()
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return self._server.port
 
     @property
     def url(self) -> str:
-        return f"http://{_HOST}:{self.port}/{self._token}/"
+        return self._server.url
 
     def decide(self, sitting: Sitting) -> Iterator[None]:
         """Put a sitting on the page until all its pairs are done and the person goes on; yields after each decision.
@@ -93,15 +87,7 @@ class Desk:
             watched = self._last_seen is not None and time.monotonic() - self._last_seen < 60
         if watched:
             self._told_end.wait(_FAREWELL)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def allows(self, path: str, host: str, origin: str | None) -> bool:
-        """Whether a request knows the address and comes from this page, not from one of another site."""
-        own = {f"{name}:{self.port}" for name in (_HOST, "localhost")}
-        known = hmac.compare_digest(path.encode(), self._token.encode())
-        return known and host in own and (origin is None or origin.removeprefix("http://") in own)
+        self._server.stop()
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
@@ -146,29 +132,24 @@ def _shown(sitting: Sitting) -> str:
     return sitting.pair.id if sitting.pair else ""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LocalHandler):
     desk: Desk
-    protocol_version = "HTTP/1.1"
-    # A client that sends half a request must not hold a thread for ever.
-    timeout = 30
 
-    def do_GET(self) -> None:
-        place = self._place()
+    def get(self, place: str) -> None:
         if place == "":
             nonce = secrets.token_urlsafe(12)
             page = (files(__package__) / "page.html").read_text(encoding="utf-8").replace("{{nonce}}", nonce)
             policy = f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:"
             policy += "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-            self._send(200, page.encode(), "text/html; charset=utf-8", policy)
+            self.send(200, page.encode(), "text/html; charset=utf-8", policy)
         elif place == "state":
             self._send_state()
         else:
-            self._refuse(place)
+            self.refuse(404)
 
-    def do_POST(self) -> None:
-        place = self._place()
+    def post(self, place: str) -> None:
         if place != "press":
-            self._refuse(place)
+            self.refuse(404)
             return
         try:
             length = int(self.headers.get("Content-Length", ""))
@@ -178,41 +159,14 @@ class _Handler(BaseHTTPRequestHandler):
             key, pair = str(pressed["key"]), str(pressed["pair"])
         except (ValueError, KeyError, TypeError):
             self.close_connection = True
-            self._send(400, b"not a key of this page\n", "text/plain")
+            self.send(400, b"not a key of this page\n", "text/plain")
             return
         try:
             self.desk.press(key, pair)
         except OSError as error:
-            self._send(500, f"the verdict could not be kept: {error}\n".encode(), "text/plain")
+            self.send(500, f"the verdict could not be kept: {error}\n".encode(), "text/plain")
             return
         self._send_state()
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the address holds the token."""
-
-    def _place(self) -> str | None:
-        """What follows the token; None if the request is refused."""
-        parts = self.path.partition("?")[0].split("/")
-        allowed = len(parts) == 3 and self.desk.allows(parts[1], self.headers.get("Host", ""), self.headers.get("Origin"))
-        return parts[2] if allowed else None
-
-    def _refuse(self, place: str | None) -> None:
-        self.close_connection = True
-        self._send(403 if place is None else 404, b"no such page\n", "text/plain")
-
     def _send_state(self) -> None:
-        self._send(200, json.dumps(self.desk.state()).encode(), "application/json")
-
-    def _send(self, status: int, content: bytes, kind: str, policy: str = "default-src 'none'") -> None:
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(content)),
-            "Content-Security-Policy": policy,
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        self.send(200, json.dumps(self.desk.state()).encode(), "application/json")
