@@ -15,6 +15,7 @@ __all__ = [
     "ProgramError",
     "ProjectError",
     "TrainingError",
+    "told_error",
 ]
 
 
@@ -69,3 +70,9 @@ class ProgramError(MaestroError):
 
 class TrainingError(MaestroError):
     """Training cannot start or cannot go on (for example, a loss that is not a number)."""
+
+
+def told_error(kind: str, problem: str, remedy: str) -> MaestroError:
+    """An error that another process told of, as it was raised there; a kind of somebody else's comes back as the base class."""
+    own = globals().get(kind)
+    return own(problem, remedy) if isinstance(own, type) and issubclass(own, MaestroError) else MaestroError(problem, remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -166,6 +166,22 @@ class EpisodeResult:
     facts: Mapping[str, Any]
     faults: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def given_up(cls, index: int, seed: int, criteria: Iterable[str], problem: str) -> EpisodeResult:
+        """An episode that cannot be played to its end, for this reason; it counts as a failure."""
+        return cls(
+            index=index,
+            seed=seed,
+            steps=0,
+            ended=EndCause.CUT,
+            success=dict.fromkeys(criteria, False),
+            success_step=dict.fromkeys(criteria, -1),
+            claimed=False,
+            calls=(),
+            facts={},
+            faults={problem: 1},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` takes them back."""

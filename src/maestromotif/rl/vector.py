@@ -17,9 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from maestromotif import errors
 from maestromotif.domains.contract import Domain
-from maestromotif.errors import MaestroError, TrainingError
+from maestromotif.errors import TrainingError, told_error
 from maestromotif.rl.acting import ActingArrays, ActingSpec, cut_rollout
 from maestromotif.rl.arrays import SharedBuffer, StepArrays, Where
 from maestromotif.rl.build import GamesSpec, build_part, first_episodes, split
@@ -364,7 +363,7 @@ class ParallelGames(Games):
                 # It loads with one seed and not with another.
                 self._replace(worker, Lost(f"ended with {message['problem']}", found[1]))
             else:
-                raise _remake(message)
+                raise told_error(message["kind"], message["problem"], message["remedy"])
         order = worker.pending.popleft()
         if kind == b"f":
             worker.faults = Counter(message)
@@ -485,20 +484,7 @@ class ParallelGames(Games):
         _log.error("%s; it counts as a failure", problem)
         criteria = self._domain.tasks[play.task].criteria if play.task else {}
         self._done.add(index)
-        self._results.append(
-            EpisodeResult(
-                index=index,
-                seed=seed,
-                steps=0,
-                ended=EndCause.CUT,
-                success=dict.fromkeys(criteria, False),
-                success_step=dict.fromkeys(criteria, -1),
-                claimed=False,
-                calls=(),
-                facts={},
-                faults={problem: 1},
-            )
-        )
+        self._results.append(EpisodeResult.given_up(index, seed, criteria, problem))
 
     def close(self) -> None:
         for worker in self._workers:
@@ -539,10 +525,3 @@ def _inside(games: Sequence[int], rows: slice) -> list[int]:
 
 def _shift(games: slice, by: int) -> slice:
     return slice(games.start + by, games.stop + by)
-
-
-def _remake(message: dict[str, str]) -> MaestroError:
-    """An error of a worker, as it was raised there."""
-    kind = getattr(errors, message["kind"], MaestroError)
-    error: MaestroError = kind(message["problem"], message["remedy"])
-    return error

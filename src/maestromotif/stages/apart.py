@@ -18,8 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from maestromotif import errors
-from maestromotif.errors import MaestroError, ProjectError
+from maestromotif.errors import ProjectError, told_error
 from maestromotif.programs.sandbox import scrubbed_environment
 from maestromotif.project import Project
 from maestromotif.stages.stage import Progress, Stage
@@ -125,8 +124,7 @@ def _outcome(code: int, result: Mapping[str, Any], complaints: IO[bytes], stage_
         facts: Mapping[str, Any] = result["facts"]
         return facts
     if "error" in result:
-        kind, problem, remedy = result["error"]
-        raise getattr(errors, kind, MaestroError)(problem, remedy)
+        raise told_error(*result["error"])
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code in (-signal.SIGKILL, -signal.SIGTERM):

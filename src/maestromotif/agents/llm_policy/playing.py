@@ -18,13 +18,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maestromotif import errors
 from maestromotif.agents.llm_policy.asking import Decider, Decision
 from maestromotif.agents.llm_policy.config import ACTIONS, LLMPolicyConfig
 from maestromotif.agents.llm_policy.moments import Briefing, Moment
 from maestromotif.agents.llm_policy.player import ACT, ACTING, PICKING, shared_places
 from maestromotif.domains.contract import Domain
-from maestromotif.errors import MaestroError, TrainingError
+from maestromotif.errors import TrainingError, told_error
 from maestromotif.llm.chat import ChatModel
 from maestromotif.llm.store import estimated_tokens
 from maestromotif.rl.arrays import SharedBuffer, Where
@@ -32,7 +31,6 @@ from maestromotif.rl.build import GamesSpec, PlaySpec, describe_domain
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
 from maestromotif.rl.process import Lost, WorkerProcess
 from maestromotif.skills import SkillSet
-from maestromotif.types import EndCause
 
 __all__ = ["LLMGames", "PlayedEpisode", "Rehearsal", "play_llm", "rehearse_llm"]
 
@@ -256,29 +254,15 @@ class _Run:
         """
         self._fruitless += 1
         playing = player.playing() & self.left.keys()
+        criteria = self._games.domain.tasks[self._games.task].criteria
         for index in playing:
             self._blamed[index] += 1
             if self._blamed[index] >= 2:
-                self._end(_given_up(self._games, index, f"episode {index} was given up: the process that played it {lost.words}, twice"))
+                problem = f"episode {index} was given up: the process that played it {lost.words}, twice"
+                self._end(EpisodeResult.given_up(index, episode_seed(self._games.seed, index), criteria, problem))
         if self._fruitless >= _FRUITLESS and not playing:
             remedy = "It may have run out of memory: try fewer games under [llm_policy]. What was answered is kept"
             raise TrainingError(f"the process that plays {lost.words}, {_FRUITLESS} times running", remedy)
-
-
-def _given_up(games: LLMGames, index: int, problem: str) -> EpisodeResult:
-    criteria = games.domain.tasks[games.task].criteria
-    return EpisodeResult(
-        index=index,
-        seed=episode_seed(games.seed, index),
-        steps=0,
-        ended=EndCause.CUT,
-        success=dict.fromkeys(criteria, False),
-        success_step=dict.fromkeys(criteria, -1),
-        claimed=False,
-        calls=(),
-        facts={},
-        faults={problem: 1},
-    )
 
 
 class _Player:
@@ -328,8 +312,7 @@ class _Player:
         kind, message = self._process.receive()
         if kind == b"e":
             if message["ours"]:
-                error: type[MaestroError] = getattr(errors, message["kind"], MaestroError)
-                raise error(message["problem"], message["remedy"])
+                raise told_error(message["kind"], message["problem"], message["remedy"])
             raise Lost(f"ended with {message['error']}")
         try:
             return [Moment.from_json(one) for one in message["moments"]], [EpisodeResult.from_json(one) for one in message["results"]]
