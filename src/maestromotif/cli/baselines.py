@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from rich.text import Text
 from maestromotif.bench.baselines import METHODS, baselines_csv, baselines_markdown, costs_text, task_rows
 from maestromotif.bench.tables import cell_text
 from maestromotif.cli.asking import dry_run_with_model
-from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, seeds_in
+from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, seeds_in, this_command
 from maestromotif.cli.display import duration, make_display
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ConfigError
@@ -86,7 +85,7 @@ def _known(names: Sequence[str], known: Mapping[str, object], option: str, noun:
 def _do(work: Baselines, aside: bool) -> None:
     from maestromotif.stages.runner import open_runner
 
-    command = shlex.join(["maestromotif", *sys.argv[1:]])
+    command = this_command()
     with make_display(aside) as display, open_runner(work.project, command, display) as runner:
         try:
             for _ in work.run(runner, display, command):

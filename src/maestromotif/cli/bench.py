@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import json
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from maestromotif.agents import POLICIES
 from maestromotif.agents.llm_policy import LLM_POLICIES
 from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
 from maestromotif.cli.asking import dry_run_with_model
-from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in
+from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in, this_command
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
 from maestromotif.cli.generations import generation_files, generations_in, write_generations, write_tasks
 from maestromotif.cli.results import shown_path
@@ -145,7 +144,7 @@ def _play(training: _Training, home: Path, display: PlainDisplay | LiveDisplay, 
 
     project, order, stage = training.project, training.order, bench_stage(asdict(training.order))
     report = partial(display.progress, stage)
-    with project_lock(project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock:
+    with project_lock(project.root, this_command()) as lock:
         if set(order.policies) - set(LLM_POLICIES):
             display.started(stage, home, label)
             found = run_apart(stage, project, home, report, partial(display.warned, stage), lock)

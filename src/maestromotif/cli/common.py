@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,8 +29,10 @@ __all__ = [
     "how_to_go_on",
     "names_in",
     "open_project",
+    "run_request",
     "run_stages",
     "seeds_in",
+    "this_command",
 ]
 
 USER_ERROR = 2
@@ -52,6 +55,11 @@ def error_line(text: str, prefix: str = "error: ") -> None:
 def how_to_go_on(arguments: Sequence[str]) -> str:
     """The command that goes on after an interruption: the same one, without what would begin anew."""
     return shlex.join(["maestromotif", *(argument for argument in arguments if argument != "--again")])
+
+
+def this_command() -> str:
+    """The command as it was called; whoever waits for the project's lock is told."""
+    return shlex.join(["maestromotif", *sys.argv[1:]])
 
 
 def names_in(text: str) -> list[str]:
@@ -94,9 +102,26 @@ def run_stages(project: Project, stages: Sequence[Stage], required: Sequence[Sta
     from maestromotif.stages.insight import requested_stages
     from maestromotif.stages.runner import open_runner
 
-    with make_display() as display, open_runner(project, shlex.join(["maestromotif", *sys.argv[1:]]), display) as runner:
+    with make_display() as display, open_runner(project, this_command(), display) as runner:
         runner.require(required)
         for stage in stages:
             if stage.id == "report":
                 runner.retire([*solved_stages(project), *requested_stages(project)])
             runner.run([stage], again)
+
+
+def run_request(project: Project, stage: Stage, home: Path) -> Mapping[str, Any]:
+    """Run something that is no part of the way to a trained policy, under the project's lock, with a display.
+
+    Args:
+        home: where its files go; what is there already is for the stage to look at.
+
+    Returns:
+        What the stage has to tell.
+    """
+    from maestromotif.stages.apart import run_apart
+    from maestromotif.stages.lock import project_lock
+
+    with project_lock(project.root, this_command()) as lock, make_display() as display:
+        display.started(stage, home, "")
+        return run_apart(stage, project, home, partial(display.progress, stage), partial(display.warned, stage), lock)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -15,8 +13,7 @@ from rich.text import Text
 
 from maestromotif.agents import POLICIES
 from maestromotif.cli.code import console, plain
-from maestromotif.cli.common import ProjectArgument, SetOption, open_project
-from maestromotif.cli.display import make_display
+from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, run_request
 from maestromotif.cli.results import shown_path
 from maestromotif.cli.timeline import episode_line, legend
 from maestromotif.errors import ArtifactError, ConfigError
@@ -59,25 +56,15 @@ def record(
     again. Watch them with replay, or in the report.
     """
     from maestromotif.recordings import RECORDINGS
-    from maestromotif.stages.apart import run_apart
-    from maestromotif.stages.lock import project_lock
+    from maestromotif.recordings.store import read_card
     from maestromotif.stages.record import record_stage
 
     project = open_project(folder, settings)
     order = _order(project, task, episodes, _numbers(numbers), only, policy, seed, max_steps)
     home = project.artifacts / RECORDINGS / order.task
     stage = record_stage(asdict(order))
-    with project_lock(project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock, make_display() as display:
-        display.started(stage, home, "")
-        told = run_apart(
-            stage,
-            project,
-            home,
-            lambda fraction, text: display.progress(stage, fraction, text),
-            lambda text: display.warned(stage, text),
-            lock,
-        )
-    rows = [json.loads((home / name / "card.json").read_text(encoding="utf-8"))["row"] for name in told["kept"]]
+    told = run_request(project, stage, home)
+    rows = [read_card(home / name)["row"] for name in told["kept"]]
     _print(rows, project.skills.ids, order.criterion)
     if len(rows) < order.enough:
         typer.echo(f"{len(rows)} of {order.enough}: no more of the episodes looked at were {only.value}")
@@ -138,7 +125,7 @@ def _print(rows: Sequence[Mapping[str, Any]], skills: Sequence[str], criterion: 
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        found = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+        found = tuple(dict.fromkeys(map(int, names_in(text))))
     except ValueError:
         found = (-1,)
     if any(number < 0 for number in found):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maestromotif.cli.common import AgainOption, ProjectArgument, SetOption, open_project, run_stages
+from maestromotif.cli.common import AgainOption, ProjectArgument, SetOption, open_project, run_stages, this_command
 from maestromotif.cli.display import make_display
 from maestromotif.cli.insight import print_matrix, print_shift
 
@@ -67,7 +65,7 @@ def ask_from_policy(project: Project, pairs: int | None) -> None:
 
     number = number_of_pairs([project.config.annotate.annotator], pairs, _ROUND_PAIRS)
     annotate = stage_by_id(project, "annotate")
-    with make_display() as display, open_runner(project, shlex.join(["maestromotif", *sys.argv[1:]]), display) as runner:
+    with make_display() as display, open_runner(project, this_command(), display) as runner:
         questions: dict[str, int] = {}
         begun = runner.plan(annotate).action in ("continue", "resume")
         if not begun:

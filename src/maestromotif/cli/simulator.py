@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from maestromotif.cli.common import ProjectArgument, SetOption, open_project
-from maestromotif.cli.display import make_display
+from maestromotif.cli.common import ProjectArgument, SetOption, open_project, run_request
 from maestromotif.cli.results import shown_path
 from maestromotif.config import CONFIG_FILE
 from maestromotif.files import write_atomically
@@ -30,23 +27,12 @@ def fit_simulator(
     The trained network plays the training policy and the program of each task that the project has. The result is used once
     maestro.toml names it; the programs of tasks are then tried anew.
     """
-    from maestromotif.stages.apart import run_apart
-    from maestromotif.stages.lock import project_lock
     from maestromotif.stages.simulator import FOLDER, RATES_FILE, check_fits, simulator_stage
 
     project = open_project(folder, settings)
     check_fits(project)
     stage, home = simulator_stage(steps, seed), project.artifacts / FOLDER
-    with project_lock(project.root, shlex.join(["maestromotif", *sys.argv[1:]])) as lock, make_display() as display:
-        display.started(stage, home, "")
-        card = run_apart(
-            stage,
-            project,
-            home,
-            lambda fraction, text: display.progress(stage, fraction, text),
-            lambda text: display.warned(stage, text),
-            lock,
-        )
+    card = run_request(project, stage, home)
     written = home / RATES_FILE
     if out is not None:
         write_atomically(out, written.read_text(encoding="utf-8"))
