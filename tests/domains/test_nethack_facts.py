@@ -59,6 +59,7 @@ class Game:
         first = self.look()
         self._had = {letter for letter, _, _ in first.things}
         self._gold, self._steps, self._deepest, self._experience = 0, 0, 1, first.status.experience
+        self._grown = (first.status.experience_level, 1)
         self._place = ("main", 1)
         self._places = {self._place}
         self._spent, self._killed, self._before = Counter[tuple[str, int]](), Counter[tuple[str, int]](), self.env.facts(0)
@@ -116,6 +117,9 @@ class Game:
         for name in ("depth", "gold", "hp", "max_hp", "experience_level", "hunger"):
             self.same(name, facts, getattr(shown, name))
         self._deepest = max(self._deepest, shown.depth)
+        if shown.experience_level != self._grown[0]:
+            self._grown = (shown.experience_level, shown.depth)
+        self.same("experience_depth", facts, self._grown[1])
         self.same("max_depth", facts, self._deepest)
         # The step that leads to another level may tell the turn in which it was made, not the one that has begun.
         turn = clock(self.env.games[0])

@@ -43,7 +43,8 @@ WALL_SEARCHES = 15  # and any other place
 
 F_DEPTH, F_BRANCH, F_BRANCH_LEVEL, F_ENTRANCE = FACT["depth"], FACT["branch"], FACT["branch_level"], FACT["mines_entrance_depth"]
 F_MAX_DEPTH, F_LEVELS, F_TURN, F_STEPS = FACT["max_depth"], FACT["levels_visited"], FACT["turn"], FACT["steps"]
-F_HP, F_MAX_HP, F_XL, F_GOLD, F_GOLD_TOTAL = FACT["hp"], FACT["max_hp"], FACT["experience_level"], FACT["gold"], FACT["gold_collected"]
+F_HP, F_MAX_HP, F_GOLD, F_GOLD_TOTAL = FACT["hp"], FACT["max_hp"], FACT["gold"], FACT["gold_collected"]
+F_XL, F_XL_DEPTH = FACT["experience_level"], FACT["experience_depth"]
 F_HUNGER, F_KILLS, F_KILLS_HERE, F_STEPS_HERE = FACT["hunger"], FACT["kills"], FACT["kills_here"], FACT["steps_here"]
 F_KEEPER, F_ALTAR, F_ON_ALTAR = FACT["shopkeeper_near"], FACT["altar_near"], FACT["on_altar"]
 F_DOWN_KNOWN, F_UP_KNOWN, F_DOWN_COUNT = FACT["stairs_down_known"], FACT["stairs_up_known"], FACT["stairs_down_count"]
@@ -701,7 +702,8 @@ def _write_facts(
     facts[F_STEPS] = age
     facts[F_HP] = stats[BL_HP]
     facts[F_MAX_HP] = stats[BL_HPMAX]
-    facts[F_XL] = stats[BL_XL]
+    if age == 0 or facts[F_XL] != stats[BL_XL]:
+        facts[F_XL], facts[F_XL_DEPTH] = stats[BL_XL], stats[BL_DEPTH]
     facts[F_GOLD] = stats[BL_GOLD]
     facts[F_HUNGER] = stats[BL_HUNGER]
     facts[F_KILLS_HERE] = counts[1]

@@ -36,6 +36,9 @@ def possible_facts(values: Mapping[str, Any], before: Mapping[str, Any] | None) 
         facts["depth"] = before["depth"]
         facts.update({name: max(facts[name], before[name]) for name in _OF_THE_LEVEL})
     facts["max_depth"] = max(facts["max_depth"], facts["depth"])
+    if before and facts["experience_level"] == before["experience_level"]:
+        facts["experience_depth"] = before["experience_depth"]
+    facts["experience_depth"] = min(facts["experience_depth"], facts["max_depth"])
     facts["steps"] = max(facts["steps"], facts["levels_visited"] - 1)
     facts["steps_here"] = min(facts["steps_here"], facts["steps"] + 1)
     facts["meals_in_mines"] = min(facts["meals_in_mines"], facts["meals"])

@@ -91,7 +91,7 @@ class DungeonSimulator:
         self._levels: dict[Place, _Level] = {}
         self._turn, self._steps = 1, 0
         self._max_hp = self._hp = max(1, round(self._drawn(self._world.hit_points)))
-        self._experience = 1
+        self._experience = self._experience_depth = 1
         self._gold = self._gold_collected = 0
         self._nutrition = float(_NUTRITION)
         self._kills = self._sold = self._priced = self._told = self._meals = self._meals_in_mines = 0
@@ -207,6 +207,7 @@ class DungeonSimulator:
         advance = self._world.advance
         if self._experience <= len(advance) and self._rng.random() < advance[self._experience - 1]:
             self._experience += 1
+            self._experience_depth = self._level.depth
             growth = max(0, round(self._drawn(self._world.growth)))
             self._max_hp += growth
             self._hp += growth
@@ -367,6 +368,7 @@ class DungeonSimulator:
             hp=self._hp,
             max_hp=self._max_hp,
             experience_level=self._experience,
+            experience_depth=self._experience_depth,
             gold=self._gold,
             gold_collected=self._gold_collected,
             hunger=self._hunger(),

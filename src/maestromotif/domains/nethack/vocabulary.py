@@ -26,6 +26,7 @@ FACTS: tuple[FactSpec, ...] = (
     FactSpec("hp", "int", "hit points", most=500),
     FactSpec("max_hp", "int", "maximum hit points", least=1, most=500),
     FactSpec("experience_level", "int", "experience level of the character", least=1, most=30),
+    FactSpec("experience_depth", "int", "depth at which the present experience level was reached", least=1, most=50),
     FactSpec("gold", "int", "gold pieces carried", most=100_000),
     FactSpec("gold_collected", "int", "gold pieces picked up in this game, whether or not they were spent", most=100_000),
     FactSpec("hunger", "str", "state of hunger", HUNGER),
