@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from maestromotif import __version__
-from maestromotif.cli import baselines, bench, calls, check, doctor, explain, phases, record, replay, run, setup, shift, simulator
+from maestromotif.cli import baselines, bench, calls, check, doctor, explain, phases, record, replay, run, setup, shift, simulator, watch
 from maestromotif.cli.common import INTERRUPTED, USER_ERROR, error_line, how_to_go_on
 from maestromotif.errors import MaestroError
 from maestromotif.stages.ranks import follow_if_rank, release
@@ -67,6 +67,7 @@ bench.register(app)
 baselines.register(app)
 record.register(app)
 replay.register(app)
+watch.register(app)
 shift.register(app)
 simulator.register(app)
 calls.register(app)

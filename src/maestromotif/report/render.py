@@ -29,15 +29,19 @@ def environment() -> Environment:
     return made
 
 
-def render_whole(made: Environment, template: str, scripts: Sequence[str] = SCRIPTS, **parts: Any) -> str:
-    """A whole page: ``template`` extends frame.html.j2, which gets the styles, the scripts and the policy."""
+def render_whole(made: Environment, template: str, scripts: Sequence[str] = SCRIPTS, asks_home: bool = False, **parts: Any) -> str:
+    """A whole page: ``template`` extends frame.html.j2, which gets the styles, the scripts and the policy.
+
+    Args:
+        asks_home: its scripts may ask the server that it came from.
+    """
     light, dark = css_variables()
     sources = [made.get_template(name).render() for name in scripts]
     return made.get_template(template).render(
         style=made.get_template("style.css").render(light=light, dark=dark) + made.get_template("replay.css").render(),
         # The templates are this package's own, without variables.
         scripts=[Markup(source) for source in sources],  # noqa: S704
-        policy=_policy(sources),
+        policy=_policy(sources) + ("; connect-src 'self'" if asks_home else ""),
         version=__version__,
         **parts,
     )

@@ -8,14 +8,36 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from maestromotif.errors import ProjectError
 from maestromotif.stages.files import read_json
 
-__all__ = ["LOCK_FILE", "project_lock"]
+__all__ = ["LOCK_FILE", "Holder", "lock_holder", "project_lock"]
 
 LOCK_FILE = ".lock"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who is at work in a project: the command, its process, and since when, in seconds since 1970."""
+
+    command: str
+    pid: int
+    since: float
+
+
+def lock_holder(root: Path) -> Holder | None:
+    """Who holds a project's lock; None: nobody. Takes nothing, so that it disturbs nobody."""
+    path = root / LOCK_FILE
+    told = read_json(path) or {}
+    try:
+        since = path.stat().st_mtime
+    except OSError:
+        return None
+    pid = told.get("pid")
+    return Holder(str(told.get("command", "")), pid, since) if isinstance(pid, int) and _alive(pid) else None
 
 
 @contextmanager

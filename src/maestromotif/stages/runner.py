@@ -176,7 +176,8 @@ class Runner:
         inputs = self._inputs(stage)
         before = Card.read(part)
         if plan.action == "resume" and before is not None:
-            card = replace(before, status="running", attempts=before.attempts + 1, versions=dict(package_versions()))
+            goal, versions = dict(stage.goal(self.project)), dict(package_versions())
+            card = replace(before, status="running", goal=goal, attempts=before.attempts + 1, versions=versions)
             card.write(part)
             return card
         self._set_aside(part)
