@@ -1,4 +1,4 @@
-"""Writing files such that a reader, or a run after a crash, finds either the old content or the new, never a part."""
+"""Writing files such that a reader, or a run after a crash, finds the old content or the new, never a part; reading those that grow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["open_atomically", "write_atomically", "write_quickly"]
+__all__ = ["open_atomically", "whole_lines", "write_atomically", "write_quickly"]
 
 
 @contextlib.contextmanager
@@ -47,6 +47,17 @@ def write_quickly(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that is only ever appended to, but for a last one that a crash has torn; none where there is no file.
+
+    Lines end with a line feed and nothing else: text in JSON may hold every other character that ``str.splitlines`` takes for an end.
+    """
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
 
 
 def _temporary(path: Path) -> Path:

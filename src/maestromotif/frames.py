@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from maestromotif.errors import ArtifactError, MaestroError, ProjectError
+from maestromotif.files import whole_lines
 
 if TYPE_CHECKING:
     import pandas
@@ -212,9 +213,7 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON Lines file, but for a last line that a kill has torn; none where there is no file."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    return [json.loads(line) for line in whole_lines(path)]
 
 
 def _require(package: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from maestromotif.agents.records import call_success, cause_name
 from maestromotif.errors import ArtifactError
+from maestromotif.files import whole_lines
 from maestromotif.programs.story import Story, StoryCall
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.skills import SkillSet
@@ -77,9 +78,8 @@ class EpisodeLog:
         Raises:
             ArtifactError: a line other than the last is no row.
         """
-        content = self.path.read_bytes() if self.path.exists() else b""
         rows: dict[tuple[str, int], Row] = {}
-        for number, line in enumerate(content.rpartition(b"\n")[0].splitlines(), 1):
+        for number, line in enumerate(whole_lines(self.path), 1):
             try:
                 row = json.loads(line)
                 rows[row["cell"], row["episode"]] = row

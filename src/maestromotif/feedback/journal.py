@@ -12,9 +12,10 @@ from typing import Any
 
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.protocol import Judgement
+from maestromotif.files import whole_lines
 from maestromotif.types import Preference, Verdict
 
-__all__ = ["ASK_AGAIN", "Answered", "Journal"]
+__all__ = ["ASK_AGAIN", "Answered", "Journal", "last_entries"]
 
 # Reasons for which a pair has no verdict yet: whoever opens the journal next asks about it again.
 ASK_AGAIN = frozenset({"skipped", "undone", "failed"})
@@ -98,6 +99,12 @@ class Journal:
             file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
+
+
+def last_entries(transcript: Path) -> dict[str, dict[str, Any]]:
+    """What a transcript says last about each pair, with all detail, by the pair's id."""
+    entries = map(json.loads, whole_lines(transcript)[1:])
+    return {entry["pair"]: entry for entry in entries}
 
 
 def _read(entry: Mapping[str, Any], answers: dict[str, Answered]) -> None:

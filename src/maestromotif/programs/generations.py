@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from maestromotif.files import whole_lines
 from maestromotif.llm.chat import ChatReply
 from maestromotif.programs.attempt import Attempt
 from maestromotif.programs.config import ProgramConfig
@@ -130,11 +131,7 @@ def read_generations(artifacts: Path) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path) -> Iterator[Any]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
+    for line in whole_lines(path):
         try:
             yield json.loads(line)
         except ValueError:

@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 
 from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
+from maestromotif.files import whole_lines
 from maestromotif.llm.budget import Budget
 from maestromotif.skills import SkillSet
 
@@ -94,20 +95,16 @@ def read_json_file(path: Path, notes: Notes) -> dict[str, Any] | None:
 
 def read_json_lines(path: Path, notes: Notes) -> list[dict[str, Any]]:
     """The complete objects of a JSON Lines file; a torn last line is left out, damage elsewhere is noted."""
-    if not path.is_file():
-        return []
-    text = tolerate(notes, path.name, lambda: path.read_text(encoding="utf-8", errors="replace"))
-    lines = (text or "").splitlines()
+    lines = tolerate(notes, path.name, lambda: whole_lines(path)) or []
     return list(_objects(lines, path.name, notes))
 
 
-def _objects(lines: list[str], name: str, notes: Notes) -> Iterable[dict[str, Any]]:
+def _objects(lines: list[bytes], name: str, notes: Notes) -> Iterable[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
-            value = json.loads(line)
+            value = json.loads(line.decode(errors="replace"))
         except ValueError:
-            if number < len(lines):
-                notes.add(f"{name}: line {number} is damaged")
+            notes.add(f"{name}: line {number} is damaged")
             continue
         if isinstance(value, dict):
             yield value

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import Domain
+from maestromotif.feedback.journal import last_entries
 from maestromotif.feedback.tables import CaptionTable, PreferenceTable
 from maestromotif.rewards.calibration import decided
 from maestromotif.rewards.model import read_card
@@ -125,16 +126,8 @@ def _contested(
 
 def _words(transcript: Path, pairs: set[str]) -> dict[str, str]:
     """What the annotator wrote last on these pairs, where it wrote something."""
-    found: dict[str, str] = {}
-    if not transcript.is_file():
-        return found
-    with open(transcript, encoding="utf-8") as lines:
-        for line in lines:
-            entry = json.loads(line)
-            if entry.get("pair") in pairs:
-                exchange = entry.get("exchange") or []
-                found[entry["pair"]] = str(exchange[-1]) if exchange else ""
-    return found
+    exchanges = {pair: entry.get("exchange") for pair, entry in last_entries(transcript).items() if pair in pairs}
+    return {pair: str(exchange[-1]) if exchange else "" for pair, exchange in exchanges.items()}
 
 
 def _health(answers: PreferenceTable, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from maestromotif.bench.results import Rows
 from maestromotif.errors import ArtifactError
 from maestromotif.feedback.annotators import check_annotator
 from maestromotif.feedback.interactions import CAPTIONS_FILE
-from maestromotif.files import write_atomically
+from maestromotif.files import whole_lines, write_atomically
 from maestromotif.llm.ledger import LEDGER_FILE, Entry, Ledger, total
 from maestromotif.project import Project
 from maestromotif.rl.task_reward import write_task_reward
@@ -444,11 +444,7 @@ def _costs(project: Project) -> Costs:
 def _last_update(training: Path) -> dict[str, Any] | None:
     """The last whole line of a training's metrics; None where it has not begun."""
     for path in (training / _METRICS, training.with_name(f"{training.name}.part") / _METRICS):
-        try:
-            lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
-        except OSError:
-            continue
-        if lines:
+        if lines := whole_lines(path):
             found: dict[str, Any] = json.loads(lines[-1])
             return found
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from maestromotif.domains.contract import Domain
 from maestromotif.errors import CallError, ConfigError
 from maestromotif.feedback.annotators.options import AnnotatorOptions, read_options
 from maestromotif.feedback.config import AnnotateConfig
+from maestromotif.feedback.journal import last_entries
 from maestromotif.feedback.protocol import PROMPTS, AnnotatorContext, Briefing, Judgement
 from maestromotif.feedback.verdicts import first_probability, is_refusal, parse_verdict
 from maestromotif.feedback.words import fallback_variables
@@ -107,18 +107,13 @@ class ChatAnnotator:
 
     def tell(self, transcript: Path) -> Mapping[str, Any]:
         """For the card: why verdicts are missing, and how much the order of the captions decides."""
-        last: dict[str, tuple[str, tuple[Verdict, ...], tuple[str, ...]]] = {}
-        with open(transcript, encoding="utf-8") as lines:
-            next(lines)
-            for line in lines:
-                entry = json.loads(line)
-                opinions = tuple(Verdict(name) for name in entry.get("opinions", ()))
-                last[entry["pair"]] = (entry.get("reason", ""), opinions, tuple(entry.get("dropped", ())))
-        reasons = Counter(reason for reason, _, _ in last.values() if reason)
-        dropped = Counter(name for _, _, names in last.values() for name in names)
+        last = last_entries(transcript).values()
+        reasons = Counter(entry["reason"] for entry in last if entry.get("reason"))
+        dropped = Counter(name for entry in last for name in entry.get("dropped", ()))
         told: dict[str, Any] = {"reasons": dict(reasons)} if reasons else {}
         told |= {"without": dict(dropped)} if dropped else {}
-        both = [opinions for _, opinions, _ in last.values() if len(opinions) == 2 and Verdict.UNPARSED not in opinions]
+        given = [tuple(map(Verdict, entry.get("opinions", ()))) for entry in last]
+        both = [opinions for opinions in given if len(opinions) == 2 and Verdict.UNPARSED not in opinions]
         warnings = _warnings(reasons, dropped)
         if both:
             told["orders"] = orders = _order_effects(both)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from maestromotif.domains.contract import Domain
 from maestromotif.errors import ConfigError
 from maestromotif.feedback.annotators import check_annotator, make_annotator
 from maestromotif.feedback.annotators.options import AnnotatorOptions, read_options
+from maestromotif.feedback.journal import last_entries
 from maestromotif.feedback.protocol import Annotator, AnnotatorContext, Briefing, Closing, Judgement
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import Pair, Verdict
@@ -130,16 +130,10 @@ def agreement(transcript: Path, members: Sequence[str]) -> dict[str, Any]:
     Returns:
         ``members`` (names), ``same`` (matrix of shares, None without a common pair) and ``pairs`` (matrix of numbers of pairs).
     """
-    last: dict[str, Mapping[str, Any]] = {}
-    with open(transcript, encoding="utf-8") as file:
-        next(file)
-        for line in file:
-            entry = json.loads(line)
-            last[entry["pair"]] = entry["members"]
     size = len(members)
     same, pairs = [[0] * size for _ in members], [[0] * size for _ in members]
-    for said in last.values():
-        given = [said.get(name, {}).get("verdict", "unparsed") for name in members]
+    for entry in last_entries(transcript).values():
+        given = [entry["members"].get(name, {}).get("verdict", "unparsed") for name in members]
         valid = [place for place, verdict in enumerate(given) if verdict != "unparsed"]
         for one, other in [*combinations(valid, 2), *((place, place) for place in valid)]:
             for row, column in {(one, other), (other, one)}:
