@@ -52,6 +52,7 @@ def test_numbers_and_charts_change_while_the_training_runs(browser: Any, prepare
             )
 
         until(changed, 40)
+        assert page.locator(".games svg").count() == 8
         picture = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L"))
         assert np.median(picture) > 240
         assert picture.std() > 10

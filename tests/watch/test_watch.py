@@ -30,7 +30,15 @@ def test_a_training_under_way_is_told_and_left_alone(prepared: Path) -> None:
         assert found, first.stdout
         assert int(found[1].replace(",", "")) >= before
         assert all(skill in first.stdout for skill in ("go_left", "go_right", "return per call", "success"))
-        until(lambda: steps(prepared) > int(found[1].replace(",", "")))
+        # A training that is watched shows its games, and leaves nothing of that behind.
+        follower = Follower(prepared)
+        until(lambda: bool(follower.look().games))
+        games = follower.look().games
+        assert len(games) == 8
+        assert {skill for game in games for skill in game.skills} <= {"go_left", "go_right"}
+        assert {(len(game.skills), len(game.rewards)) for game in games} == {(32, 32)}
+        follower.close()
+        assert not list((prepared / "artifacts").glob(".*"))
         assert {path.name for path in prepared.iterdir()} == {"maestro.toml", "skills.toml", "artifacts", ".lock"}
     # Nothing runs any more: --once tells what is there, without it there is nothing to wait for.
     last = maestromotif("watch", prepared, "--once")

@@ -9,7 +9,7 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +34,8 @@ __all__ = ["register"]
 
 _INTERVAL = 2.0  # seconds between two looks
 _LINES = 10.0  # the same where there is no terminal
+_COLOURS = ("blue", "yellow", "green", "magenta", "cyan", "red", "bright_blue", "bright_yellow")
+_BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 24  # of what was played; the page shows all
 
 
@@ -47,7 +49,8 @@ def watch(
 ) -> None:
     """Watch a training, an evaluation or a bench that runs in another terminal: steps, time left, skills, success so far.
 
-    Only files are read that the command writes anyway, at the lowest priority, so that it is not slowed down. Ends with the command, or by
+    On a terminal, a few games of a training are shown side by side. What is watched is not slowed down: nearly all is read, at the lowest
+    priority, from files that it writes anyway. Ends with the command, or by
     q or Ctrl-C, which end the watching alone.
     """
     from maestromotif.watch.follow import Follower
@@ -55,7 +58,11 @@ def watch(
     if not (folder / CONFIG_FILE).is_file():
         raise ProjectError(f"{folder}: no {CONFIG_FILE} there, so not a project", f"Make one with `maestromotif init {folder}`")
     os.nice(19)
-    follower = Follower(folder)
+    with closing(Follower(folder)) as follower:
+        _watch(folder, follower, web, port, once)
+
+
+def _watch(folder: Path, follower: Follower, web: bool, port: int, once: bool) -> None:
     snapshot = follower.look()
     if once and (snapshot.command or snapshot.training or snapshot.played):
         console().print(_frame(snapshot))
@@ -156,10 +163,33 @@ def _frame(snapshot: Snapshot) -> RenderableType:
     if snapshot.training is not None:
         parts += [Text(f"warning: {plain(text)}", "yellow") for text in snapshot.training.warnings]
         parts.append(training_table(snapshot.training.skills))
+    if snapshot.games:
+        parts.append(_games(snapshot))
     if snapshot.played:
         parts.append(_played(snapshot.played))
     parts += [Text(plain(text), "dim") for text in snapshot.recent]
     return Group(*parts)
+
+
+def _games(snapshot: Snapshot) -> Table:
+    """A row for each game; each step of its last rollout as a bar as high as its reward, in the colour of its skill."""
+    skills = list(snapshot.training.skills) if snapshot.training else []
+    colours = {skill: _COLOURS[number % len(_COLOURS)] for number, skill in enumerate(skills)}
+    most = max((reward for game in snapshot.games for reward in game.rewards), default=0.0)
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("game", "skill"):
+        table.add_column(name)
+    for name in ("episode", "step", "reward"):
+        table.add_column(name, justify="right")
+    table.add_column(f"its last {len(snapshot.games[0].rewards)} steps", no_wrap=True, overflow="crop")
+    for number, game in enumerate(snapshot.games, 1):
+        lane = Text()
+        for skill, reward in zip(game.skills, game.rewards, strict=True):
+            height = round(max(0.0, reward) / most * (len(_BARS) - 1)) if most > 0 else 0
+            lane.append(_BARS[height], colours.get(skill, ""))
+        active = Text(plain(game.skill), colours.get(game.skill, ""))
+        table.add_row(str(number), active, f"{game.episode:,}", f"{game.step:,}", f"{sum(game.rewards):.3g}", lane)
+    return table
 
 
 def _played(played: tuple[Played, ...]) -> Table:

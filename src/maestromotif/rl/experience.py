@@ -121,6 +121,11 @@ class Experience:
         found["games/fingerprints"] = torch.from_numpy(fingerprints(arrays))
         return found | {f"acting/{name}": torch.from_numpy(getattr(self.arrays, name).copy()) for name in ("memory", "keep")}
 
+    @property
+    def latest(self) -> RolloutArrays:
+        """The rollout that was played last."""
+        return self.arrays.rollouts[self._turn - 1]
+
     def sync(self) -> None:
         """Act with the present weights from now on."""
         for name, tensor in self._policy.state_dict().items():

@@ -32,6 +32,7 @@ from maestromotif.rl.device import check_device
 from maestromotif.rl.distributed import Ranks
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
 from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
+from maestromotif.rl.glimpse import Glimpse
 from maestromotif.rl.learner import Learner, Rollout
 from maestromotif.rl.metrics import RECENT, Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
 from maestromotif.rl.metrics_table import METRICS_TABLE, write_metrics_table
@@ -245,6 +246,7 @@ class Training:
         self._old_faults = Counter(self.counters.faults) - self._faults()
         self._restarts = self.games.restarts
         self._counts = SkillCounts(self.games.arrays)
+        self._glimpse = Glimpse(out.parent, skills.ids) if ranks.first else None
 
     def _resume(self) -> Mapping[str, Tensor]:
         """Go back to the newest checkpoint; all its tensors, or none if there is no checkpoint."""
@@ -336,6 +338,8 @@ class Training:
         self._metrics_file.append(metrics)
         if self._board is not None:
             self._board.add(metrics)
+        if self._glimpse is not None:
+            self._glimpse.show(self.experience.latest, self.games.arrays)
         return metrics
 
     def _alternating(self) -> tuple[dict[str, float], float]:

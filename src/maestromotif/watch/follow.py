@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,10 +16,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from maestromotif.bench.log import EPISODES_FILE
+from maestromotif.rl.glimpse import ASKING_FILE, GAMES_FILE
 from maestromotif.stages.card import CARD_FILE
 from maestromotif.stages.files import read_json
 from maestromotif.stages.lock import lock_holder
-from maestromotif.watch.snapshot import WINDOW, Played, Snapshot, TrainingNow, recent_skills
+from maestromotif.watch.snapshot import WINDOW, GameNow, Played, Snapshot, TrainingNow, recent_skills
 from maestromotif.watch.tail import Tail
 
 __all__ = ["Follower"]
@@ -26,7 +29,7 @@ _RECENT = 6
 
 
 class Follower:
-    """What goes on in a project. Nothing is written and no lock is taken, so the command at work does not notice.
+    """What goes on in a project. No lock is taken; a training is asked to show its games by touching a hidden file. Close it at the end.
 
     Attributes:
         metrics: every line of the metrics.jsonl that the last snapshot's training is told from.
@@ -38,6 +41,11 @@ class Follower:
         self._metrics, self._episodes = Tail(), Tail()
         self._cells: dict[tuple[Path, int], tuple[Played, ...]] = {}
 
+    def close(self) -> None:
+        """Ask no longer; another follower asks again at its next look."""
+        for name in (ASKING_FILE, GAMES_FILE):
+            (self._artifacts / name).unlink(missing_ok=True)
+
     @property
     def metrics(self) -> Sequence[Mapping[str, Any]]:
         return list(self._metrics.rows)
@@ -47,10 +55,12 @@ class Follower:
         holder = lock_holder(self._root)
         if holder is not None:
             self._since = holder.since
+        stage = self._stage() if holder else ""
         return Snapshot(
             command=holder.command if holder else "",
-            stage=self._stage() if holder else "",
+            stage=stage,
             training=self._training(),
+            games=self._games() if stage == "train" else (),
             played=(*self._evaluated(), *self._benched()),
             recent=tuple(_told(row) for row in islice(reversed(self._episodes.rows), _RECENT)),
         )
@@ -75,6 +85,29 @@ class Follower:
             return _training_now(lines, int(card.get("goal", {}).get("steps", 0)), card.get("status") == "done")
         except (LookupError, TypeError, ValueError, AttributeError):  # of another version
             return None
+
+    def _games(self) -> tuple[GameNow, ...]:
+        """What a training answered to the last look; asks it to answer again."""
+        asking, answer = (self._artifacts / name for name in (ASKING_FILE, GAMES_FILE))
+        with contextlib.suppress(OSError):  # a folder that is not ours to write
+            asking.touch()
+        if _modified(answer) < self._since:
+            return ()
+        try:
+            told = json.loads(answer.read_text(encoding="utf-8"))
+            names = told["skills"]
+            return tuple(
+                GameNow(
+                    names[game["skill"]],
+                    game["episode"],
+                    game["time"],
+                    tuple(names[skill] for skill in game["skills"]),
+                    tuple(game["rewards"]),
+                )
+                for game in told["games"]
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            return ()
 
     def _evaluated(self) -> Iterator[Played]:
         """Of every finished cell of an evaluation, the one under way included."""

@@ -21,7 +21,7 @@ from maestromotif.report.render import environment, render_whole
 from maestromotif.report.training import learning_curves
 from maestromotif.skills import SkillSet
 from maestromotif.watch.follow import Follower
-from maestromotif.watch.snapshot import WINDOW, Snapshot
+from maestromotif.watch.snapshot import WINDOW, GameNow, Snapshot
 
 __all__ = ["LivePage"]
 
@@ -68,6 +68,7 @@ class LivePage:
         if self._asked is not None and time.monotonic() - self._asked < 10 * INTERVAL:
             self._told_end.wait(_FAREWELL)
         self._server.stop()
+        self._follower.close()
 
     def whole(self) -> str:
         """The page as it is opened."""
@@ -117,6 +118,7 @@ class LivePage:
                 warnings=training.warnings if training else (),
                 rows=rows,
                 window=WINDOW,
+                games=[_lane(game) for game in snapshot.games],
                 played=snapshot.played,
                 recent=snapshot.recent,
                 charts=self._charts,
@@ -135,6 +137,20 @@ class LivePage:
         self._charts = learning_curves(self._follower.metrics, self._skills, self._slots)
         self._drawn = steps
         self._next = time.monotonic() + (time.thread_time() - began) / self._drawing
+
+
+def _lane(game: GameNow) -> dict[str, Any]:
+    """A game as the template draws it: its steps as stretches ``(first, length)`` of one skill, and as rewards relative to the highest."""
+    most = max([*game.rewards, 0.0]) or 1.0
+    stretches: list[tuple[str, int, int]] = []
+    for place, skill in enumerate(game.skills):
+        if stretches and stretches[-1][0] == skill:
+            stretches[-1] = skill, stretches[-1][1], stretches[-1][2] + 1
+        else:
+            stretches.append((skill, place, 1))
+    bars = [(place, round(reward / most, 3)) for place, reward in enumerate(game.rewards) if reward > 0]
+    told = {"skill": game.skill, "episode": game.episode, "step": game.step, "reward": sum(game.rewards), "steps": len(game.rewards)}
+    return {**told, "stretches": stretches, "bars": bars}
 
 
 class _Handler(LocalHandler):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["WINDOW", "Played", "SkillNow", "Snapshot", "TrainingNow", "recent_skills"]
+__all__ = ["WINDOW", "GameNow", "Played", "SkillNow", "Snapshot", "TrainingNow", "recent_skills"]
 
 WINDOW = 20
 """Single updates hold few calls of rare skills; this many together give readable rates."""
@@ -53,12 +53,30 @@ class Played:
 
 
 @dataclass(frozen=True)
+class GameNow:
+    """One of the games of a training.
+
+    Attributes:
+        skill: that is active.
+        episode, step: where it is.
+        skills, rewards: for each step of the last rollout, the skill that acted and what it got.
+    """
+
+    skill: str
+    episode: int
+    step: int
+    skills: tuple[str, ...]
+    rewards: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A project at one moment.
 
     Attributes:
         command: what is at work; "" where nothing is.
         stage: id of the stage under way; "" between two.
+        games: of the training, while one is at work and was asked for them.
         played: of evaluation, ``solve`` and bench.
         recent: the last episodes of the bench, the newest first, in words.
     """
@@ -66,6 +84,7 @@ class Snapshot:
     command: str
     stage: str
     training: TrainingNow | None
+    games: tuple[GameNow, ...]
     played: tuple[Played, ...]
     recent: tuple[str, ...]
 
