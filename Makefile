@@ -1,6 +1,6 @@
 # make demo   the whole pipeline on NetHack, then a table and a page; a second call takes seconds
 # make test   the tests; both make .venv and install into it when needed
-# also: make lint, make test-slow, make bench, make bench-train, make docs, make clean
+# also: make lint, make test-slow, make bench, make bench-train, make docs, make site, make clean
 #
 # STEPS=5000000   train longer (make demo); more than before goes on where it stopped
 # PYTHON=python3.12   another interpreter for .venv
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-slow lint bench bench-train docs clean
+.PHONY: demo test test-slow lint bench bench-train docs site clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -42,6 +42,10 @@ docs: $(VENV)/.installed
 	@$(BIN)/python -m maestromotif.cli.reference docs/cli.md
 	@$(BIN)/python -m maestromotif.programs.transcripts nethack docs/transcripts
 
+# The documentation as pages, in build/site. Broken links are errors.
+site: $(VENV)/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
@@ -60,6 +64,11 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	@echo "Installing linters ..."
 	@$(PIP) -e '.[nethack,grid,test,dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "Installing what the site needs ..."
+	@$(PIP) -e '.[nethack,docs]'
 	@touch $@
 
 $(BIN)/python:

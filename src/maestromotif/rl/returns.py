@@ -90,12 +90,11 @@ def vtrace(
     """V-trace (Espeholt et al. 2018, section 4.1) with lambda, for steps that older weights have played.
 
     Both clipping thresholds, rho and c, are 1. The advantage of a step is not weighted with the step's own ratio, since the loss of PPO
-    does that. Where all ratios are 1, both results are those of ``advantages``.
+    does that. Where all ratios are 1, both results are those of ``advantages``, where the other arguments are explained.
 
     Args:
         values_TB: of the present weights.
         ratios_TB: probability of the action under the present weights, divided by that under the weights that acted.
-        Others: see ``advantages``.
 
     Returns:
         Advantages and value targets, both float32 ``[T, B]``.
