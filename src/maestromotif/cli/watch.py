@@ -73,7 +73,7 @@ def _watch(folder: Path, follower: Follower, web: bool, port: int, once: bool) -
         raise ProjectError(f"{folder}: no command is at work there{known}", remedy)
     try:
         if web:
-            _serve(folder, follower, port)
+            _serve(folder, port)
         else:
             _show(follower)
     except KeyboardInterrupt:
@@ -123,16 +123,17 @@ def _looks(follower: Follower, interval: float, wait: Callable[[float], None]) -
         wait(interval)
 
 
-def _serve(folder: Path, follower: Follower, port: int) -> None:
+def _serve(folder: Path, port: int) -> None:
     from maestromotif.skills import SkillSet
+    from maestromotif.stages.lock import lock_holder
     from maestromotif.watch.page import LivePage
 
     page = LivePage(folder, SkillSet.load(folder / "skills.toml"), headline, port)
     try:
         typer.echo(f"open {page.url} in a browser on this machine; Ctrl-C ends the watching")
         with _keys() as wait:
-            for _ in _looks(follower, _INTERVAL, wait):
-                pass
+            while lock_holder(folder) is not None:
+                wait(_INTERVAL)
         typer.echo("the command has ended")
     finally:
         page.close()

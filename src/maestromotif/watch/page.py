@@ -28,7 +28,7 @@ __all__ = ["LivePage"]
 INTERVAL = 2
 """Seconds between two looks of a page."""
 # Share of one processor that drawing may take.
-_DRAWING = 0.02
+_DRAWING = 0.01
 # So long a page may take to hear that all is over before the server goes away.
 _FAREWELL = 2.0 * INTERVAL
 
