@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["COLUMNS", "as_csv", "as_markdown", "cell_text", "rows_of"]
+from maestromotif.files import write_atomically
+
+__all__ = ["COLUMNS", "as_csv", "as_markdown", "cell_text", "limit_text", "rows_of", "write_results"]
 
 COLUMNS = ("task", "measure", "policy", "value", "low", "high", "runs", "standard_error", "episodes", "paper", "max_steps", "cut")
+
+
+def limit_text(found: Mapping[str, Any]) -> str:
+    """How long the episodes of a task could be: in full, or cut before its own limit."""
+    return f"CUT at {found['max_steps']:,} of {found['own_limit']:,}" if found["cut"] else f"in full, up to {found['own_limit']:,}"
 
 
 def rows_of(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -94,3 +103,10 @@ def _digits(value: float) -> str:
 
 def _whole(value: float) -> str:
     return f"{value:.0f}"
+
+
+def write_results(home: Path, results: Mapping[str, Any], table: str, markdown: str) -> None:
+    """Write results, and them as a table in CSV and in Markdown, into a folder."""
+    write_atomically(home / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
+    write_atomically(home / "table.csv", table)
+    write_atomically(home / "table.md", markdown)

@@ -14,13 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from maestromotif.bench.baselines import METHODS, baselines_csv, baselines_markdown, costs_text, task_rows
-from maestromotif.bench.tables import cell_text
+from maestromotif.bench.tables import cell_text, limit_text, write_results
 from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, seeds_in, this_command
 from maestromotif.cli.display import duration, make_display
 from maestromotif.cli.results import shown_path
 from maestromotif.errors import ConfigError
-from maestromotif.files import write_atomically
 
 if TYPE_CHECKING:
     from maestromotif.stages.baselines import Baselines
@@ -97,9 +96,7 @@ def _do(work: Baselines, aside: bool) -> None:
 
 def _write(work: Baselines) -> dict[str, Any]:
     results = work.results()
-    write_atomically(work.home / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
-    write_atomically(work.home / "table.csv", baselines_csv(results))
-    write_atomically(work.home / "table.md", baselines_markdown(results))
+    write_results(work.home, results, baselines_csv(results), baselines_markdown(results))
     return results
 
 
@@ -141,7 +138,7 @@ def _print(results: Mapping[str, Any]) -> None:
 
 def _blocks(results: Mapping[str, Any]) -> Iterator[Table | Text]:
     for task, found in results["tasks"].items():
-        limit = f"CUT at {found['max_steps']:,} of {found['own_limit']:,}" if found["cut"] else f"in full, up to {found['own_limit']:,}"
+        limit = limit_text(found)
         yield Text.assemble((task, "bold"), (f": {results['episodes'] * len(results['seeds'])} episodes, {limit} steps", "dim"))
         measures = task_rows(results, task)
         table = _table(["method", *measures])

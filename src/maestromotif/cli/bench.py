@@ -19,7 +19,7 @@ from rich.text import Text
 
 from maestromotif.agents import POLICIES
 from maestromotif.agents.llm_policy import LLM_POLICIES
-from maestromotif.bench.tables import as_csv, as_markdown, cell_text, rows_of
+from maestromotif.bench.tables import as_csv, as_markdown, cell_text, limit_text, rows_of, write_results
 from maestromotif.cli.asking import dry_run_with_model
 from maestromotif.cli.common import SetOption, names_in, open_project, seeds_in, this_command
 from maestromotif.cli.display import LiveDisplay, PlainDisplay, duration, make_display
@@ -332,9 +332,7 @@ def _write(trainings: Sequence[_Training], home: Path) -> dict[str, Any]:
     results = bench_results(first.project.domain, orders, cells, EpisodeLog(home).read(), first.setting.config.confidence)
     for task, found in results["tasks"].items():
         found["simulated"] = _simulated(trainings, task, found["accomplished"], found["max_steps"])
-    write_atomically(home / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
-    write_atomically(home / "table.csv", as_csv(results))
-    write_atomically(home / "table.md", as_markdown(results))
+    write_results(home, results, as_csv(results), as_markdown(results))
     return results
 
 
@@ -389,7 +387,7 @@ def _heading(task: str, results: Mapping[str, Any]) -> Text:
     if found is None:
         return Text(task, "bold")
     counts = "/".join(dict.fromkeys(str(one["episodes"]) for one in found["failures"].values()))
-    limit = f"CUT at {found['max_steps']:,} of {found['own_limit']:,}" if found["cut"] else f"in full, up to {found['own_limit']:,}"
+    limit = limit_text(found)
     return Text.assemble((task, "bold"), (f": {counts} episodes, {limit} steps", "bold yellow" if found["cut"] else "dim"))
 
 

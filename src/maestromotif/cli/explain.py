@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,6 +97,13 @@ def explain(
         }
         typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
+    _print(text, path, source, mended, trials, rows, summary)
+    if known is None:
+        console().print(Text(f"\n{CLAIM_NOTE.partition('. See')[0]}.", "yellow"))
+
+
+def _print(text: str, path: Path, source: str, mended: bool, trials: Mapping[str, Any], rows: list[Expected], summary: _Summary) -> None:
+    """The program of a task in words, its text, and what its trials and episodes showed."""
     screen = console()
     model = plain(str(trials.get("model") or "hand"))
     version = "repaired" if mended else f"written by {model.removeprefix('written by ')}"
@@ -111,8 +119,6 @@ def explain(
     for line in summary.lines:
         screen.print(Padding(Text(plain(line)), (0, 0, 0, 2), expand=False))
     screen.print(Padding(Text(f"From {summary.source}.", "dim"), (0, 0, 0, 2), expand=False))
-    if known is None:
-        screen.print(Text(f"\n{CLAIM_NOTE.partition('. See')[0]}.", "yellow"))
 
 
 def _summary(project: Project, task: str, text: str, source: str, stories: list[Story], offline: bool) -> _Summary:
