@@ -8,17 +8,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from maestromotif.domains.contract import Domain, Explorer
+from maestromotif.domains.contract import Domain, DomainEnv, Explorer
 from maestromotif.rl.arrays import StepArrays
 from maestromotif.rl.build import GamesSpec, PlaySpec, build_part, describe_domain
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
 from maestromotif.skills import SkillSet
 
-__all__ = ["EXPLORER", "play_explorer"]
+__all__ = ["EXPLORER", "ExplorerDriver", "play_explorer"]
 
 EXPLORER = "explorer"
 _TOLD = 1.0  # seconds between two words on how far it is
 _STREAM = 5  # of the explorer's seed, among all that follow from an episode's place
+
+
+class ExplorerDriver:
+    """Acts in one game as ``rl.driving.EpisodeDriver`` does, but by an explorer, which sees the game itself.
+
+    Args:
+        step: plays ``arrays.action``.
+        arrays: of this game, already reset.
+        seed: of the evaluation.
+        env: the game.
+    """
+
+    def __init__(self, step: Callable[[], object], arrays: StepArrays, seed: int, domain: Domain, env: DomainEnv) -> None:
+        self._step, self._arrays, self._seed, self._domain, self._env = step, arrays, seed, domain, env
+        self._explorer: Explorer | None = None
+
+    def play(self, steps: int) -> None:
+        """So many steps, or fewer once there is no episode left."""
+        arrays = self._arrays
+        for _ in range(steps):
+            episode = int(arrays.episode[0])
+            if episode < 0:
+                return
+            if arrays.fresh[0] or self._explorer is None:
+                self._explorer = self._domain.explorer(episode_seed(self._seed, episode, _STREAM) % 2**31)
+            arrays.action[...] = self._explorer.act(self._env)
+            self._step()
 
 
 def play_explorer(
@@ -65,14 +92,11 @@ def play_explorer(
     games = build_part(spec, domain, arrays, [0], wanted, ended, env)
     try:
         games.reset()
-        explorer: Explorer | None = None
+        driver = ExplorerDriver(games.step, arrays, seed, domain, env)
         began = told = time.monotonic()
         steps = 0
-        while (episode := int(arrays.episode[0])) >= 0:
-            if arrays.fresh[0] or explorer is None:
-                explorer = domain.explorer(episode_seed(seed, episode, _STREAM) % 2**31)
-            arrays.action[...] = explorer.act(env)
-            games.step()
+        while arrays.episode[0] >= 0:
+            driver.play(1)
             steps += 1
             now = time.monotonic()
             if now - told > _TOLD:

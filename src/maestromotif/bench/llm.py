@@ -14,12 +14,13 @@ from maestromotif.agents.llm_policy.asking import tally
 from maestromotif.agents.llm_policy.playing import LLMGames, PlayedEpisode, play_llm, rehearse_llm
 from maestromotif.bench.cells import BenchOrder, Cell, cells_of, main_criterion
 from maestromotif.bench.log import EpisodeLog, episode_row
+from maestromotif.errors import ArtifactError
 from maestromotif.files import write_atomically
 from maestromotif.llm.budget import Budget
 from maestromotif.llm.chat import ChatModel
 from maestromotif.rl.episodes import episode_seed
 
-__all__ = ["TRANSCRIPTS", "Estimate", "estimate_llm", "llm_cells", "play_llm_cells"]
+__all__ = ["TRANSCRIPTS", "Estimate", "estimate_llm", "llm_cells", "play_llm_cells", "read_choices", "transcript_path"]
 
 TRANSCRIPTS = "transcripts"
 Rows = Mapping[tuple[str, int], dict[str, Any]]
@@ -78,8 +79,28 @@ def _write_transcript(home: Path, cell: Cell, games: LLMGames, episode: PlayedEp
     head = {**cell.where, "episode": result.index, "episode_seed": result.seed, "system": games.briefing().system}
     end = {"steps": result.steps, "success": dict(result.success)}
     lines = [head, *(decision.to_json() for decision in episode.decisions), end]
-    path = home / TRANSCRIPTS / f"{cell.task}-{cell.policy}-seed{cell.seed}-{cell.key[:8]}" / f"episode-{result.index}.jsonl"
-    write_atomically(path, "".join(json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in lines))
+    text = "".join(json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in lines)
+    write_atomically(transcript_path(home, cell, result.index), text)
+
+
+def transcript_path(home: Path, cell: Cell, episode: int) -> Path:
+    """Where a bench keeps what was decided in an episode."""
+    return home / TRANSCRIPTS / f"{cell.task}-{cell.policy}-seed{cell.seed}-{cell.key[:8]}" / f"episode-{episode}.jsonl"
+
+
+def read_choices(path: Path) -> list[str]:
+    """What was chosen in an episode, one choice for each decision, in their order.
+
+    Raises:
+        ArtifactError: the transcript is missing, damaged or cut short.
+    """
+    try:
+        _, *decisions, end = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert "success" in end
+        return [str(decision["choice"]) for decision in decisions]
+    except (OSError, ValueError, LookupError, TypeError, AssertionError) as error:
+        problem = f"{path}: not a whole transcript of an episode ({type(error).__name__}: {error})"
+        raise ArtifactError(problem, "Delete the episode's line in episodes.jsonl beside it, and run the bench again") from error
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -27,17 +27,32 @@ from maestromotif.rl.build import GamesSpec, load_part_domain, resolve
 from maestromotif.rl.driving import EpisodeDriver, Mind
 from maestromotif.rl.episodes import Episode, EpisodeResult, Listed, Plan, Recorder, ScheduleFactory, ScheduleSources
 from maestromotif.rl.games import SkillGames
+from maestromotif.rl.pay import Rewards, Watching
 from maestromotif.rl.worker import confine_player, exactly, serve_line, tell, warm_up
 from maestromotif.skills import Skill, SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["ACT", "ACTING", "PICKING", "AskedSchedule", "acting_schedules", "asked_schedules", "main", "shared_places"]
+__all__ = [
+    "ACT",
+    "ACTING",
+    "PICKING",
+    "AskedSchedule",
+    "Decisions",
+    "PlayedGame",
+    "acting_schedules",
+    "asked_schedules",
+    "load_mind",
+    "main",
+    "make_game",
+    "shared_places",
+]
 
 ACT = SkillSet((Skill("act", "The language model acts.", max_steps=2**31),))
 """What is called, once an episode, where a model names the actions: there are no skills."""
 ACTING, PICKING = f"{__name__}:acting_schedules", f"{__name__}:asked_schedules"
 """Makers of schedules, see ``ScheduleSources``."""
 Decisions = Generator[Moment, str, None]
+"""Gives the moments in which something is to be decided, and takes what is chosen."""
 
 
 def main(arguments: list[str]) -> None:
@@ -132,13 +147,13 @@ class _OneGame(SkillGames):
         self._begin_call(0, skill, self._start_facts[0])
 
 
-class _Game:
+class PlayedGame:
     """One game, which plays one episode after the other.
 
     Args:
         number: its number.
         env: the game; arrays: its row of the step arrays.
-        games: wraps both; driver: lets the network act in it; None: actions are what is decided.
+        games: wraps both, and is to be reset before ``play``; driver: lets the network act in it; None: actions are what is decided.
         repeat: steps that a decided action holds for.
         history: earlier decisions that a moment tells.
     """
@@ -156,20 +171,19 @@ class _Game:
         history: int,
     ) -> None:
         self._number, self._domain, self._env, self._arrays, self._plan = number, domain, env, arrays, plan
-        self._games, self._driver, self._repeat = games, driver, repeat
+        self.games, self._driver, self._repeat = games, driver, repeat
         self._past: deque[Past] = deque(maxlen=history)
         self._decision = 0
 
     def play(self) -> Decisions:
-        """All its episodes: gives the moments in which something is to be decided, and takes what is chosen."""
-        self._games.reset()
+        """All its episodes."""
         while self._arrays.episode[0] >= 0:
             self._past.clear()
             self._decision = 0
             yield from self._act() if self._driver is None else self._pick(self._driver)
 
     def close(self) -> None:
-        self._games.close()
+        self.games.close()
 
     def _act(self) -> Decisions:
         """An episode in which actions are decided."""
@@ -181,7 +195,7 @@ class _Game:
             action = names.index(choice)
             for _ in range(self._repeat):
                 arrays.action[0] = action
-                self._games.step()
+                self.games.step()
                 if arrays.fresh[0] or not mask[action]:
                     break
             self._note(began, choice, "")
@@ -195,7 +209,7 @@ class _Game:
             if schedule.open:
                 choice = yield self._moment(schedule.open)
                 schedule.settle(choice)
-                self._games.rechoose(choice)
+                self.games.rechoose(choice)
             skill = schedule.active
             driver.play(1)
             if arrays.cause[0]:
@@ -221,6 +235,38 @@ class _Game:
         return Moment(self._number, episode, self._decision - 1, step, self._env.caption(0).text, facts, choices, tuple(self._past))
 
 
+def make_game(
+    number: int,
+    spec: GamesSpec,
+    domain: Domain,
+    env: DomainEnv,
+    arrays: StepArrays,
+    plan: Plan,
+    finished: Callable[[EpisodeResult], None],
+    mind: Mind | None,
+    *,
+    repeat: int,
+    history: int,
+) -> PlayedGame:
+    """A game of an evaluation in which something is decided from outside.
+
+    Args:
+        arrays: of this game alone.
+        plan: its episodes.
+        finished: called with the result of each.
+        mind: the network that carries skills out; None: actions are what is decided.
+    """
+    skills, play = SkillSet(spec.skills), spec.play
+    assert play is not None
+    noise = domain.tasks[play.task].noise if play.task else 0.0
+    drawn = _Drawn(plan)
+    recorder = Recorder(domain, play.task, play.stop_on_success, play.stop_on_claim, finished)
+    rewards = cast(Rewards | Watching, resolve(spec.reward_maker)(Path(spec.rewards), domain, skills)) if spec.rewards else None
+    games = _OneGame(env, drawn, skills, arrays, (number,), spec.episode_steps, rewards, domain.call_measures, recorder, noise)
+    driver = None if mind is None else EpisodeDriver(games.step, arrays, spec.seed, skills.ids, mind)
+    return PlayedGame(number, domain, env, arrays, drawn, games, driver, repeat, history)
+
+
 class _Player:
     """All games of this process. See ``rl.worker.Server``."""
 
@@ -230,30 +276,24 @@ class _Player:
         domain, skills = load_part_domain(spec), SkillSet(spec.skills)
         warm_up(domain)
         envs = [domain.make_env(1) for _ in range(spec.num_games)]
-        mind, network = _load_mind(domain, skills, Path(task["weights"]), spec.num_games) if task["weights"] else (None, spec.observation)
+        mind, network = load_mind(domain, skills, Path(task["weights"]), spec.num_games) if task["weights"] else (None, spec.observation)
         # From here on there may be generated code in this process.
         confine_player(domain)
         assert spec.play is not None
         factory = cast(ScheduleFactory, resolve(spec.sources.maker)(domain, skills, spec.sources))
         plan = Listed(factory, spec.seed, spec.play.indices)
-        noise = domain.tasks[spec.play.task].noise if spec.play.task else 0.0
         shape = (domain.observation_for(network), spec.num_games, len(skills), spec.num_games)
         arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
         places = shared_places(buffer.memory, spec.num_games)
         self._results: list[EpisodeResult] = []
-        self._games: list[_Game] = []
+        self._games: list[PlayedGame] = []
         for number, env in enumerate(envs):
             part = arrays.part(number, slice(number, number + 1))
             # Whoever watches this process sees what it is doing.
             part = replace(part, where=places[number : number + 1, :3], episode=places[number : number + 1, 3])
-            drawn = _Drawn(plan)
-            recorder = Recorder(domain, spec.play.task, spec.play.stop_on_success, spec.play.stop_on_claim, self._results.append)
-            games = _OneGame(env, drawn, skills, part, (number,), spec.episode_steps, None, domain.call_measures, recorder, noise)
-            driver = None
-            if mind is not None:
-                own = replace(mind, memory=mind.memory[number : number + 1])
-                driver = EpisodeDriver(games.step, part, spec.seed, skills.ids, own)
-            self._games.append(_Game(number, domain, env, part, drawn, games, driver, task["repeat"], task["history"]))
+            own = None if mind is None else replace(mind, memory=mind.memory[number : number + 1])
+            held = {"repeat": task["repeat"], "history": task["history"]}
+            self._games.append(make_game(number, spec, domain, env, part, plan, self._results.append, own, **held))
         self._playing = [game.play() for game in self._games]
 
     def serve(self) -> None:
@@ -270,13 +310,15 @@ class _Player:
 
     def _go_on(self, game: int, choice: str | None) -> Moment | None:
         """Let a game begin (None), or go on with what was chosen, until it waits again; None where it has nothing left to play."""
+        if choice is None:
+            self._games[game].games.reset()
         try:
             return self._playing[game].send(cast(str, choice))
         except StopIteration:
             return None
 
 
-def _load_mind(domain: Domain, skills: SkillSet, weights: Path, games: int) -> tuple[Mind, str]:
+def load_mind(domain: Domain, skills: SkillSet, weights: Path, games: int) -> tuple[Mind, str]:
     """The network, which has acted once and so is compiled, and the name of what it sees.
 
     Raises:
