@@ -1,6 +1,6 @@
 # make demo   the whole pipeline on NetHack, then a table and a page; a second call takes seconds
 # make test   the tests; both make .venv and install into it when needed
-# also: make lint, make test-slow, make bench, make bench-train, make docs, make site, make clean
+# also: make lint, make lock-check, make test-slow, make bench, make bench-train, make docs, make site, make clean
 #
 # STEPS=5000000   train longer (make demo); more than before goes on where it stopped
 # PYTHON=python3.12   another interpreter for .venv
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: demo test test-slow lint bench bench-train docs site clean
+.PHONY: demo test test-slow lint lock-check bench bench-train docs site clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -29,6 +29,10 @@ test-slow: $(VENV)/.installed-test
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check src tests
 	@$(BIN)/mypy
+
+# Do the extras install together as pinned, from wheels, on every Python? Asks the package index for a few minutes; installs nothing.
+lock-check: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest tests/project/test_lock_file.py -m "slow or not slow"
 
 bench: $(VENV)/.installed
 	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

@@ -1,0 +1,67 @@
+"""``constraints.txt`` is one lock for all extras that the package's own makefile installs, on every Python that the package names."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PINS = ROOT / "constraints.txt"
+APART = {"embedding", "wandb", "mlflow", "browser"}  # extras that the lock leaves open, see docs/dependencies.md
+# What torch's default wheel for Linux brings beside itself; it names their versions.
+OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")
+
+
+def _project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return found
+
+
+def _pythons() -> list[str]:
+    prefix = "Programming Language :: Python :: "
+    return [name.removeprefix(prefix) for name in _project()["classifiers"] if name.startswith(prefix)]
+
+
+def _plain(name: str) -> str:
+    """A package's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _pins() -> dict[str, str]:
+    lines = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    pairs = [re.split("==| *;", line) for line in lines]
+    return {_plain(name): version for name, version, *_ in pairs}
+
+
+def test_every_line_is_an_exact_pin_and_none_is_there_twice() -> None:
+    lines = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9a-z.]+( *; .+)?", line)] == []
+    assert len(_pins()) == len(lines)
+    assert _pythons() == ["3.11", "3.12", "3.13"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("python", _pythons())
+def test_core_and_extras_install_together_from_wheels_as_pinned(python: str, tmp_path: Path) -> None:
+    """Asks the package index, and installs nothing."""
+    project = _project()
+    wanted = [*project["dependencies"]]
+    for extra, needs in project["optional-dependencies"].items():
+        wanted += needs if extra not in APART else []
+    (tmp_path / "wanted.txt").write_text("\n".join(wanted), encoding="utf-8")
+    asked = ["--dry-run", "--ignore-installed", "--python-version", python, "--only-binary=:all:", "--target", str(tmp_path / "none")]
+    files = ["-c", str(PINS), "-r", str(tmp_path / "wanted.txt"), "--report", str(tmp_path / "report.json")]
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "-qq", *asked, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    installed = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["install"]
+    found = {_plain(one["metadata"]["name"]): one["metadata"]["version"] for one in installed}
+    loose = {name: version for name, version in found.items() if name not in _pins() and not OF_TORCH.match(name)}
+    assert loose == {}, "not pinned in constraints.txt"
