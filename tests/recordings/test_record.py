@@ -40,7 +40,7 @@ def bench_rows(setting: Setting, home: Path, policy: str, episodes: int) -> dict
     return {row["episode"]: row for row in log.read().values()}
 
 
-@pytest.mark.parametrize("policy", ["trained", "random"])
+@pytest.mark.parametrize("policy", ["trained", "random", "explorer"])
 def test_a_recording_is_the_episode_that_the_bench_played(setting: Setting, tmp_path: Path, policy: str) -> None:
     rows = bench_rows(setting, tmp_path / "bench", policy, 6)
     names = record_episodes(setting, order_of(setting, policy=policy, candidates=(5, 2, 0), enough=3), tmp_path / "out", quiet)

@@ -6,33 +6,41 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maestromotif import __version__
 from maestromotif.agents.cells import digest
+from maestromotif.agents.config import POLICIES
 from maestromotif.agents.evaluate import Progress, Setting
+from maestromotif.agents.explorer import EXPLORER
+from maestromotif.agents.llm_policy import LLM_POLICIES, SKILLS, LLMPolicyConfig, cell_identity
+from maestromotif.agents.llm_policy.player import load_mind
+from maestromotif.agents.llm_policy.playing import LLMGames
 from maestromotif.bench.cells import Cell
 from maestromotif.bench.log import episode_row
 from maestromotif.domains.contract import DomainEnv
 from maestromotif.errors import ArtifactError
 from maestromotif.recordings.pictures import PICTURES_FILE, Album
+from maestromotif.recordings.staging import Staged, decided, driven, explored
 from maestromotif.recordings.store import folder_name, read_card, write_card
 from maestromotif.recordings.track import TRACK_FILE, Track
-from maestromotif.rl.arrays import StepArrays
-from maestromotif.rl.build import GamesSpec, PlaySpec, build_part, describe_domain
-from maestromotif.rl.driving import EpisodeDriver, Mind
+from maestromotif.rl.build import GamesSpec, PlaySpec, describe_domain
+from maestromotif.rl.driving import Mind
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources, episode_seed
-from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.rollout import network_mind
+from maestromotif.skills import SkillSet
 
-__all__ = ["CLAIM", "FORMAT", "Only", "RecordOrder", "free_cell", "record_episodes"]
+__all__ = ["CLAIM", "FORMAT", "RECORDABLE", "Only", "RecordOrder", "free_cell", "record_episodes"]
 
 FORMAT = 1
+RECORDABLE = (*POLICIES, EXPLORER, *LLM_POLICIES)
+"""What may play a recorded episode."""
+_TOLD = 500  # steps between two words on how far it is
 Only = Literal["", "failed", "successful"]
 CLAIM = "claimed"
 """The criterion of a free task: its program's own claim."""
@@ -45,13 +53,15 @@ class RecordOrder:
     Attributes:
         task: its id; criterion: which of its criteria says whether it was accomplished.
         source: of the program that drives.
-        policy: what acts, see ``agents.POLICIES``.
+        policy: what acts: one of ``RECORDABLE``.
         seed: of the series of episodes.
         place: keeps the seeds of different evaluations apart, see ``Setting.play``.
         candidates: numbers of episodes to be looked at, in this order, until there are ``enough``.
         only: keep only episodes that went so.
         max_steps: where an episode is cut.
         key: of the bench's cell that the episodes belong to.
+        choices: of a language model that plays: what it chose in each candidate, by the number of the episode as text.
+        player, llm_policy: what it was known by, and how it was asked, as ``[llm_policy]`` says.
     """
 
     task: str
@@ -65,6 +75,9 @@ class RecordOrder:
     only: Only
     max_steps: int
     key: str
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    player: Mapping[str, Any] = field(default_factory=dict)
+    llm_policy: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RecordOrder:
@@ -129,19 +142,52 @@ def _recorded(folder: Path, key: str) -> Mapping[str, Any] | None:
 
 
 class _Player:
-    """One game, the network, and what is kept of them."""
+    """One game, what plays it, and what is kept of them."""
 
     def __init__(self, setting: Setting, order: RecordOrder, ready: Callable[[], object]) -> None:
         self._setting = setting = replace(setting, config=setting.config.model_copy(update={"seed": order.seed}))
-        self._order = order
-        # Read before programs are loaded, for then files may be out of reach.
-        self._sources = ScheduleSources(order.source, setting.skill_program, f"{order.task}.py")
-        self._card = {"format": FORMAT, "code": __version__, **setting.cell_identity(order.policy, order.source, 0, order.max_steps)}
-        policy = setting.driver(order.policy)
-        self._observation = "small" if isinstance(policy, str) else policy.config.network
-        self._env = setting.domain.make_env(1)
-        self._mind: Mind | None = network_mind(policy, 1) if isinstance(policy, SkillPolicy) else None
+        self._order, domain = order, setting.domain
+        self._called, self._spec = self._plan()
+        self._env = domain.make_env(1)
+        self._mind: Mind | None = None
+        weights = setting.weights(order.policy)
+        if weights is not None:
+            self._mind, network = load_mind(domain, setting.skills, weights, 1)
+            self._spec = replace(self._spec, observation=network)
         ready()
+
+    def _plan(self) -> tuple[SkillSet, GamesSpec]:
+        """What the episodes' calls are calls of, and the game of every episode. Files are read here: later they may be out of reach."""
+        setting, order = self._setting, self._order
+        known = order.task in setting.domain.tasks
+        seed = episode_seed(order.seed, *order.place.encode())
+        if order.policy in LLM_POLICIES:
+            identity = cell_identity(replace(setting, rewards=None), order.policy, order.player, order.max_steps)
+            program = setting.skill_program if order.policy == SKILLS else ""
+            config = LLMPolicyConfig(**order.llm_policy)
+            games = LLMGames(setting.domain, setting.skills, order.policy, order.task, order.max_steps, seed, config, program)
+            called, spec = games.called, games.spec([0])
+        else:
+            identity = setting.cell_identity(order.policy, order.source, 0, order.max_steps)
+            called = setting.skills
+            spec = GamesSpec(
+                domain=describe_domain(setting.domain),
+                options=dict(setting.domain.options),
+                skills=tuple(called),
+                sources=ScheduleSources(order.source, setting.skill_program, f"{order.task}.py"),
+                rewards="",
+                reward_maker="",
+                num_games=1,
+                seed=seed,
+                first_episodes=(),
+                episode_steps=order.max_steps,
+                play=PlaySpec((0,), order.task if known else "", True, not known),
+            )
+        self._card = {"format": FORMAT, "code": __version__, **identity}
+        rewards = setting.rewards
+        if rewards is not None and called is setting.skills and any(rewards.glob("reward-*")):
+            spec = replace(spec, rewards=str(rewards.resolve()), reward_maker="maestromotif.rl.build:load_rewards")
+        return called, spec
 
     def close(self) -> None:
         self._env.close()
@@ -167,55 +213,43 @@ class _Player:
             shutil.rmtree(part, ignore_errors=True)
 
     def _play(self, episode: int, folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-        setting, order = self._setting, self._order
-        domain, skills = setting.domain, setting.skills
-        shape = (domain.observation_for(self._observation), 1, len(skills), 1)
-        arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
+        domain, order = self._setting.domain, self._order
         results: list[EpisodeResult] = []
-        spec = self._spec(episode)
-        part = build_part(spec, domain, arrays.part(0, slice(0, 1)), range(1), [episode], results.append, self._env)
-        watcher = _Watcher(self._env, folder, [fact.name for fact in domain.fact_specs])
-        part.listener = watcher.heard
-        part.reset()
+        staged = self._staged(episode, results.append)
+        watcher = _Watcher(self._env, folder, [fact.name for fact in domain.fact_specs], staged.arrays.reward)
+        staged.games.listener = watcher.heard
+        staged.games.reset()
         watcher.keep("")
-        driver = EpisodeDriver(part.step, arrays, spec.seed, skills.ids, self._fresh_mind())
-        while not results:
-            if len(watcher.track) % 500 == 1:
+        told = 0
+        for _ in staged.play:
+            if len(watcher.track) > told:
                 tell(f"{order.task}: episode {episode}, {len(watcher.track) - 1:,} steps")
-            driver.play(1)
-            watcher.track.reward[-1] = float(arrays.reward[0])
+                told = len(watcher.track) + _TOLD
         watcher.write(folder, domain.fact_specs)
         # The game's own file is whole: an idle game was begun after the episode.
-        return _row(results[0], setting, order)
+        return _row(results[0], self._called, order)
 
-    def _spec(self, episode: int) -> GamesSpec:
-        setting, order = self._setting, self._order
-        known = order.task in setting.domain.tasks
-        rewards = setting.rewards is not None and any(setting.rewards.glob("reward-*"))
-        return GamesSpec(
-            domain=describe_domain(setting.domain),
-            options=dict(setting.domain.options),
-            skills=tuple(setting.skills),
-            sources=self._sources,
-            rewards=str(setting.rewards.resolve()) if setting.rewards is not None and rewards else "",
-            reward_maker="maestromotif.rl.build:load_rewards",
-            num_games=1,
-            seed=episode_seed(order.seed, *order.place.encode()),
-            first_episodes=(),
-            episode_steps=order.max_steps,
-            play=PlaySpec((episode,), order.task if known else "", True, not known),
-            observation=self._observation,
-        )
-
-    def _fresh_mind(self) -> Mind | None:
-        return None if self._mind is None else replace(self._mind, memory=np.zeros_like(self._mind.memory))
+    def _staged(self, episode: int, finished: Callable[[EpisodeResult], None]) -> Staged:
+        domain, order, env = self._setting.domain, self._order, self._env
+        assert self._spec.play is not None
+        spec = replace(self._spec, play=replace(self._spec.play, indices=(episode,)))
+        mind = None if self._mind is None else replace(self._mind, memory=np.zeros_like(self._mind.memory))
+        if order.policy in LLM_POLICIES:
+            return decided(spec, domain, env, finished, mind, order.choices[str(episode)], LLMPolicyConfig(**order.llm_policy).repeat)
+        if order.policy == EXPLORER:
+            return explored(spec, domain, env, finished)
+        return driven(spec, domain, env, finished, mind)
 
 
 class _Watcher:
-    """Keeps every state that the game comes to."""
+    """Keeps every state that the game comes to.
 
-    def __init__(self, env: DomainEnv, folder: Path, names: Sequence[str]) -> None:
-        self._env, self._names = env, names
+    Args:
+        reward: what the last step has earned, float ``[1]``; written by the game after a state has been heard of.
+    """
+
+    def __init__(self, env: DomainEnv, folder: Path, names: Sequence[str], reward: NDArray[np.float32]) -> None:
+        self._env, self._names, self._reward = env, names, reward
         self._frame = env.record(0, folder)
         self._album = Album()
         self._draws = False
@@ -223,6 +257,7 @@ class _Watcher:
 
     def heard(self, env: DomainEnv, skills: Sequence[str]) -> None:
         """A listener of ``SkillGames``."""
+        self.track.reward[-1] = float(self._reward[0])
         self.keep(skills[0])
 
     def keep(self, skill: str) -> None:
@@ -235,14 +270,15 @@ class _Watcher:
         self.track.add(skill, frame, env.caption(0).text, {name: getattr(facts, name) for name in self._names})
 
     def write(self, folder: Path, specs: Any) -> None:
+        self.track.reward[-1] = float(self._reward[0])
         self.track.write(folder / TRACK_FILE, specs)
         if self._draws:
             self._album.write(folder / PICTURES_FILE)
 
 
-def _row(result: EpisodeResult, setting: Setting, order: RecordOrder) -> dict[str, Any]:
+def _row(result: EpisodeResult, called: SkillSet, order: RecordOrder) -> dict[str, Any]:
     if order.criterion == CLAIM:
         step = result.steps if result.claimed else -1
         result = replace(result, success={CLAIM: result.claimed}, success_step={CLAIM: step})
     where = {"cell": order.key, "task": order.task, "policy": order.policy, "seed": order.seed}
-    return episode_row(result, setting.skills, order.criterion, **where)
+    return episode_row(result, called, order.criterion, **where)
