@@ -140,7 +140,7 @@ def _unstable(updates: int = RECENT, kl: float = 0.01, explained_variance: float
     """Signs after some updates, the last of which is odd one out."""
     usual = {"entropy": 1.0, "skills": {}, "kl": kl, "explained_variance": explained_variance}
     recent = [*([usual] * (updates - 1)), {**usual, "kl": kl + odd, "explained_variance": explained_variance - odd}]
-    return {sign["sign"] for sign in failure_signs(recent[-1], 0.5, {}, {}, 4, recent)}
+    return {sign["sign"] for sign in failure_signs(recent[-1], 0.5, {}, {}, 0.02, recent)}
 
 
 def test_unstable_training_shows_only_after_a_while() -> None:

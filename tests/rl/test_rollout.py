@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from maestromotif.errors import ArtifactError
+from maestromotif.rl.actions import draw_actions
 from maestromotif.rl.config import NetworkConfig
 from maestromotif.rl.episodes import EpisodeResult
 from maestromotif.rl.networks import SkillPolicy
-from maestromotif.rl.rollout import draw_actions, play
+from maestromotif.rl.rollout import play
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 

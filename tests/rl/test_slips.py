@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from maestromotif.domains.contract import ACTION_MASK
+from maestromotif.rl.actions import Choices
 from maestromotif.rl.slips import Slips
 
 ALLOWED = np.array([[1, 0, 1, 1], [0, 1, 0, 0]], np.uint8)
@@ -13,13 +15,13 @@ def _played(slips: Slips, steps: int) -> np.ndarray:
     rows = []
     for _ in range(steps):
         actions = np.array([0, 1])
-        slips.apply(actions, ALLOWED)
+        slips.apply(actions, {ACTION_MASK: ALLOWED})
         rows.append(actions)
     return np.array(rows)
 
 
 def _begun(share: float, seeds: tuple[int, int]) -> Slips:
-    slips = Slips(share, 2)
+    slips = Slips(share, 2, Choices())
     for game, seed in enumerate(seeds):
         slips.begin(game, seed)
     return slips

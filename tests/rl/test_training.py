@@ -285,7 +285,7 @@ def test_signs_of_failure_are_told_apart() -> None:
         entropy: float = 1.0, calls: int = 10, steps: int = 100, counted: float = 50.0, rewarded: float = 1.0, progress: float = 0.5
     ) -> set[str]:
         metrics = {"entropy": entropy, "skills": {"a": {"calls": calls, "steps": steps}}}
-        return {sign["sign"] for sign in failure_signs(metrics, progress, {"a": counted}, {"a": rewarded}, 8)}
+        return {sign["sign"] for sign in failure_signs(metrics, progress, {"a": counted}, {"a": rewarded}, 0.04)}
 
     assert signs() == set()
     assert signs(entropy=0.01) == {"entropy collapsed"}

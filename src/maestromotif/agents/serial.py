@@ -11,7 +11,7 @@ from maestromotif.agents.evaluate import Setting
 from maestromotif.domains.contract import DomainEnv
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.episodes import ScheduleSources
-from maestromotif.rl.rollout import NetworkDriver, draw_actions
+from maestromotif.rl.rollout import NetworkDriver
 from maestromotif.rl.vector import SerialGames
 
 __all__ = ["play_on"]
@@ -59,7 +59,7 @@ def play_on(
         for _ in range(turns):
             before(games)
             with torch.inference_mode():
-                games.arrays.action[...] = draw_actions(driver.probabilities(), rng.random(num_games))
+                games.arrays.action[...] = driver.act(rng)
                 games.send(0)
                 games.wait(0)
                 driver.after()

@@ -75,7 +75,7 @@ def _domains() -> Iterator[tuple[str, bool, str]]:
 def _speed(domain: Domain) -> float:
     import numpy as np
 
-    from maestromotif.domains.contract import ACTION_MASK
+    from maestromotif.domains.checks.tools import legal
 
     games, rng = 8, np.random.default_rng(0)
     env = domain.make_env(games)
@@ -84,8 +84,7 @@ def _speed(domain: Domain) -> float:
         steps, began = 0, time.monotonic()
         # The first steps compile and load; they are not what a run would see.
         for turn in range(1_000_000):
-            mask = env.observation[ACTION_MASK]
-            env.step((rng.random(mask.shape) * mask).argmax(axis=1))
+            env.step(legal(env, domain.observation_spec, rng))
             ended = np.flatnonzero(env.terminated_B).tolist()
             if ended:
                 env.reset(ended, [turn * games + game for game in ended])

@@ -26,6 +26,7 @@ from maestromotif.types import Caption, RewardInput
 
 __all__ = [
     "ACTION_MASK",
+    "COMMANDS",
     "DENSE",
     "Bag",
     "CallMeasure",
@@ -50,6 +51,7 @@ CallMeasure = Callable[[Facts, Facts], bool]
 
 DENSE = "dense"
 ACTION_MASK = "action_mask"
+COMMANDS = "commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,14 @@ class ObservationSpec:
     Attributes:
         bags: named index arrays, int16 or int32 ``[B, length]``.
         dense: width of the float32 array ``"dense"`` ``[B, dense]``, roughly in [-1, 1]; 0 if there is none.
-        actions: number of actions; ``"action_mask"`` is uint8 ``[B, actions]``, 1 where an action is allowed.
+        actions: number of actions; ``"action_mask"`` is uint8 ``[B, actions]``, 1 where an action is allowed. With ``continuous``, the
+            number of dimensions of every action, and there is no mask.
         skip: names of the bags that a network may also connect linearly, per skill, to its outputs.
         grids: named arrays, uint8 or int16 ``[B, height, width]``.
         texts: lengths of named byte strings, uint8 ``[B, length]``, padded with 0.
+        commands: where given, an action is a choice from a list that differs from step to step, of at most ``actions`` commands in
+            words: ``"commands"`` is ``[B, actions, length]``, for each of them a bag of its words, and the mask says how many there are.
+        continuous: an action is a vector of numbers, each in [-1, 1]; what they mean is the environment's business.
     """
 
     bags: Mapping[str, Bag]
@@ -120,26 +126,41 @@ class ObservationSpec:
     skip: tuple[str, ...] = ()
     grids: Mapping[str, Grid] = field(default_factory=dict)
     texts: Mapping[str, int] = field(default_factory=dict)
+    continuous: bool = False
+    commands: Bag | None = None
+
+    @property
+    def action(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape (without the game axis) and type of an action: an int64 index, or float32 ``[actions]``."""
+        return ((self.actions,), np.dtype(np.float32)) if self.continuous else ((), np.dtype(np.int64))
 
     def allocate(self, *leading: int) -> dict[str, NDArray[Any]]:
         """Zeroed arrays with the given leading axes; the action mask is all ones."""
         arrays: dict[str, NDArray[Any]] = {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in self.layout().items()}
-        arrays[ACTION_MASK][...] = 1
+        if not self.continuous:
+            arrays[ACTION_MASK][...] = 1
         return arrays
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """Shape (without the game axis) and type of every array, by name."""
         layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for name, bag in self.bags.items():
-            layout[name] = ((bag.length,), np.dtype(np.int16 if bag.size <= 32767 else np.int32))
+            layout[name] = ((bag.length,), _index_type(bag))
         for name, grid in self.grids.items():
             layout[name] = ((grid.height, grid.width), np.dtype(np.uint8 if grid.size <= 256 else np.int16))
         for name, length in self.texts.items():
             layout[name] = ((length,), np.dtype(np.uint8))
+        if self.commands is not None:
+            layout[COMMANDS] = ((self.actions, self.commands.length), _index_type(self.commands))
         if self.dense:
             layout[DENSE] = ((self.dense,), np.dtype(np.float32))
-        layout[ACTION_MASK] = ((self.actions,), np.dtype(np.uint8))
+        if not self.continuous:
+            layout[ACTION_MASK] = ((self.actions,), np.dtype(np.uint8))
         return layout
+
+
+def _index_type(bag: Bag) -> np.dtype[Any]:
+    return np.dtype(np.int16 if bag.size <= 32767 else np.int32)
 
 
 class DomainEnv(ABC):
@@ -169,8 +190,8 @@ class DomainEnv(ABC):
         """Begin new episodes in these games. The same seed and actions give the same trajectory, always."""
 
     @abstractmethod
-    def step(self, actions_B: NDArray[np.int64]) -> None:
-        """One step of every game."""
+    def step(self, actions_B: NDArray[Any]) -> None:
+        """One step of every game; actions as ``ObservationSpec.action`` says."""
 
     @abstractmethod
     def facts(self, game: int) -> Facts:
@@ -203,6 +224,10 @@ class DomainEnv(ABC):
     def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]] | None:
         """Numbers ``[B, F]`` that every reset and step writes anew in place, and the column that belongs to a fact, by name: a fact
         that has a column changes only where the number does. None: whether facts have changed can only be seen in themselves."""
+        return None
+
+    def action_names(self, game: int) -> Sequence[str] | None:
+        """What the actions are called in the present state, those that can be chosen first; None: as ``Domain.actions`` says, always."""
         return None
 
     def truth(self, game: int) -> Mapping[str, Any]:
@@ -291,8 +316,8 @@ class Simulator(Protocol):
 class Explorer(Protocol):
     """A scripted player that sees enough of the domain to make captions worth comparing."""
 
-    def act(self, env: DomainEnv) -> NDArray[np.int64]:
-        """The next action of every game, int64 ``[B]``."""
+    def act(self, env: DomainEnv) -> NDArray[Any]:
+        """The next action of every game, int64 ``[B]``, or float32 ``[B, A]`` where actions are continuous."""
         ...
 
 
@@ -341,7 +366,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def actions(self) -> tuple[str, ...]:
-        """Names of the actions, in the order of their indices."""
+        """Names of the actions, in the order of their indices; of their dimensions where they are continuous."""
 
     @property
     @abstractmethod

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ObservationSpec
+from maestromotif.rl.actions import action_kind
 from maestromotif.rl.arrays import Layout, StepArrays, carve
 from maestromotif.types import EndCause
 
@@ -24,7 +25,7 @@ _BOOTSTRAPPED = (EndCause.INTERRUPTED, EndCause.TIMED_OUT, EndCause.CUT)
 
 
 class Actor(Protocol):
-    """A network that acts. ``N`` games, ``A`` actions, ``H`` width of the memory."""
+    """A network that acts. ``N`` games, ``H`` width of the memory. Actions are as ``ObservationSpec.action`` says."""
 
     def load(self) -> None:
         """Use the present weights from now on."""
@@ -36,7 +37,7 @@ class Actor(Protocol):
         skill: NDArray[np.int64],
         memory: Floats,
         chance: Floats,
-        action: NDArray[np.int64],
+        action: NDArray[Any],
         log_prob: Floats,
         value: Floats,
     ) -> None:
@@ -45,8 +46,9 @@ class Actor(Protocol):
         Args:
             observation: arrays ``[N, ...]``; skill: ``[N]``.
             memory: ``[N, H]``, already emptied where it is to be forgotten; becomes the new memory.
-            chance: ``[N]``, uniform in [0, 1): the action is the first at which the distribution function exceeds it.
-            action, log_prob, value: ``[N]``, written; value in units of reward.
+            chance: ``[N, *ActionKind.shape]``. Of choices: uniform in [0, 1), and the action is the first at which the distribution
+                function exceeds it. Of vectors: standard normal.
+            action: ``[N, ...]``, written; log_prob, value: ``[N]``, written; value in units of reward.
         """
         ...
 
@@ -72,7 +74,7 @@ class RolloutArrays:
 
     Attributes:
         observation: ``[B, T, ...]``.
-        skill, action: int64 ``[B, T]``.
+        skill: int64 ``[B, T]``; action: ``[B, T, ...]``, as it was drawn.
         log_prob, value: float32 ``[B, T]``, as they were when acting; value in units of reward.
         reward, boot: float32 ``[B, T]``; cause: int8 ``[B, T]``. See ``returns.advantages``.
         keep: float32 ``[B, T]``, 0 where the memory was emptied before the step.
@@ -82,7 +84,7 @@ class RolloutArrays:
 
     observation: dict[str, NDArray[Any]]
     skill: NDArray[np.int64]
-    action: NDArray[np.int64]
+    action: NDArray[Any]
     log_prob: Floats
     value: Floats
     reward: Floats
@@ -122,17 +124,19 @@ class ActingSpec:
     def layout(self, spec: ObservationSpec, num_games: int) -> Layout:
         """Shape and type of every array of ``ActingArrays``, by a path of names."""
         layout: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        kinds = dict.fromkeys(("log_prob", "value", "reward", "boot", "keep"), "f4") | {"skill": "i8", "action": "i8", "cause": "i1"}
+        kinds = dict.fromkeys(("log_prob", "value", "reward", "boot", "keep"), "f4") | {"skill": "i8", "cause": "i1"}
+        action_shape, action_dtype = spec.action
         for number in range(self.sets):
             for name, (shape, dtype) in spec.layout().items():
                 layout[f"rollouts/{number}/observation/{name}"] = ((num_games, self.steps, *shape), dtype)
             for name, code in kinds.items():
                 layout[f"rollouts/{number}/{name}"] = ((num_games, self.steps), np.dtype(code))
+            layout[f"rollouts/{number}/action"] = ((num_games, self.steps, *action_shape), action_dtype)
             layout[f"rollouts/{number}/memory"] = ((num_games, self.steps // self.chunk, self.width), np.dtype("f4"))
             layout[f"rollouts/{number}/last_value"] = ((num_games,), np.dtype("f4"))
         layout["memory"] = ((num_games, self.width), np.dtype("f4"))
         layout["keep"] = ((num_games,), np.dtype("f4"))
-        layout["chance"] = ((num_games, self.steps), np.dtype("f4"))
+        layout["chance"] = ((num_games, self.steps, *action_kind(spec).shape), np.dtype("f4"))
         for name, wide in self.weights.items():
             layout[f"weights/{name}"] = (tuple(wide), np.dtype("f4"))
         return layout
@@ -145,7 +149,7 @@ class ActingArrays:
     Attributes:
         rollouts: one or two sets: the learner reads one while the other is filled.
         memory: float32 ``[B, H]``, after the last step; keep: float32 ``[B]``, 0 where it is to be emptied.
-        chance: float32 ``[B, T]``, uniform in [0, 1), for the rollout to be played.
+        chance: float32 ``[B, T, *ActionKind.shape]``, for the rollout to be played; see ``Actor.act``.
         weights: of the network that acts, by the names of ``SkillPolicy.state_dict()``.
     """
 

@@ -72,7 +72,9 @@ class TorchActor:
     """Any network, on any device. See ``acting.Actor``."""
 
     def __init__(self, policy: SkillPolicy, weights: Mapping[str, Floats]) -> None:
-        self._policy, self._weights = policy, weights
+        from maestromotif.rl.distributions import distribution
+
+        self._policy, self._weights, self._distribution = policy, weights, distribution(policy.spec)
         self.load()
 
     def load(self) -> None:
@@ -88,24 +90,18 @@ class TorchActor:
         skill: NDArray[np.int64],
         memory: Floats,
         chance: Floats,
-        action: NDArray[np.int64],
+        action: NDArray[Any],
         log_prob: Floats,
         value: Floats,
     ) -> None:
         import torch
 
         with torch.inference_mode():
-            logits, values, after = self._step(observation, skill, memory)
-            log_probs = torch.log_softmax(logits, 1)
-            odds = log_probs.exp()
-            sums = odds.cumsum(1)
-            wanted = torch.from_numpy(chance).to(logits.device)[:, None] * sums[:, -1:]
-            # Rounding must not carry the draw past the last allowed action.
-            last = odds.shape[1] - 1 - (odds.flip(1) > 0).int().argmax(1)
-            chosen = torch.minimum((sums <= wanted).sum(1), last)
+            outputs, values, after = self._step(observation, skill, memory)
+            chosen, chosen_log_prob = self._distribution.draw(outputs, torch.from_numpy(chance).to(outputs.device))
             memory[...] = after.cpu().numpy()
             action[...] = chosen.cpu().numpy()
-            log_prob[...] = log_probs.gather(1, chosen[:, None])[:, 0].cpu().numpy()
+            log_prob[...] = chosen_log_prob.cpu().numpy()
             value[...] = values.cpu().numpy()
 
     def values(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats) -> Floats:

@@ -51,7 +51,8 @@ class StepArrays:
     Attributes:
         observation: what the network sees now; after the end of an episode, the first observation of the next.
         last: the final observation of an episode that was cut, for the game whose ``cause`` is ``CUT``.
-        action: int64, written by the network's side, as is ``guidance``; everything else is written by the games' side.
+        action: as ``ObservationSpec.action`` says, written by the network's side, as is ``guidance``; everything else is written by the
+            games' side.
         reward: float32, of the step just made, for the skill that acted.
         cause: int8, ``EndCause`` of the step just made.
         skill: int64, index of the skill that is to act now.
@@ -72,7 +73,7 @@ class StepArrays:
 
     observation: dict[str, NDArray[Any]]
     last: dict[str, NDArray[Any]]
-    action: NDArray[np.int64]
+    action: NDArray[Any]
     reward: NDArray[np.float32]
     cause: NDArray[np.int8]
     skill: NDArray[np.int64]
@@ -97,9 +98,11 @@ class StepArrays:
         for home in ("observation", "last"):
             for name, (shape, dtype) in spec.layout().items():
                 layout[f"{home}/{name}"] = ((num_games, *shape), dtype)
-        types = {"action": "i8", "reward": "f4", "cause": "i1", "skill": "i8", "fresh": "u1", "episode": "i8", "time": "i8"}
+        types = {"reward": "f4", "cause": "i1", "skill": "i8", "fresh": "u1", "episode": "i8", "time": "i8"}
         for name, code in types.items():
             layout[name] = ((num_games,), np.dtype(code))
+        shape, dtype = spec.action
+        layout["action"] = ((num_games, *shape), dtype)
         layout["given"] = ((num_games, num_skills + 1), np.dtype("f8"))
         layout["guidance"] = ((num_skills + 1,), np.dtype("f8"))
         for name in ("calls", "call_steps", "call_return", "measured", "steps"):

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector, RolloutArrays
+from maestromotif.rl.actions import action_kind
 from maestromotif.rl.actors import acts_in_workers, make_actor
 from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.config import SettledConfig, TrainConfig
 from maestromotif.rl.device import wants_bfloat16
+from maestromotif.rl.distributions import distribution
 from maestromotif.rl.learner import Rollout
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.resume import ActionLog, Played, fingerprints
@@ -75,7 +77,8 @@ class Experience:
         self._rows, self._total = rows, total
         self.arrays = acting.arrays
         self._turn = 0
-        self._actions = ActionLog(games.num_games, config.episode_steps)
+        self._distribution = distribution(policy.spec)
+        self._actions = ActionLog(games.num_games, config.episode_steps, action_kind(policy.spec))
         self._collector: Collector | None = None
         self.seconds = {"environment": 0.0, "inference": 0.0}
         self.sync()
@@ -133,8 +136,9 @@ class Experience:
 
     def collect(self) -> Rollout:
         """Play on. The rollout's tensors are overwritten by the call after the next (the next, without overlap)."""
-        chances = torch.rand(self._total, self.arrays.chance.shape[1], generator=self._generator)
-        self.arrays.chance[...] = chances[self._rows].numpy()
+        chance = self.arrays.chance
+        chances = self._distribution.noise(self._generator, (self._total, chance.shape[1]), chance.shape[2:])
+        chance[...] = chances[self._rows].numpy()
         number, self._turn = self._turn, (self._turn + 1) % len(self.arrays.rollouts)
         if self._collector is not None:
             self._collector.collect(number)

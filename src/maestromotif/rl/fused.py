@@ -20,6 +20,7 @@ __all__ = ["FusedActor"]
 
 Floats = NDArray[np.float32]
 _FORBIDDEN = np.float32(-1e9)
+_LOG_ROOT = np.float32(0.5 * math.log(2 * math.pi))
 
 
 class FusedActor:
@@ -48,12 +49,15 @@ class FusedActor:
         skill: NDArray[np.int64],
         memory: Floats,
         chance: Floats,
-        action: NDArray[np.int64],
+        action: NDArray[Any],
         log_prob: Floats,
         value: Floats,
     ) -> None:
-        logits = self._run(observation, skill, memory, value)
-        _choose(logits, observation[ACTION_MASK], chance, action, log_prob)
+        outputs = self._run(observation, skill, memory, value)
+        if self._spec.continuous:
+            _vary(outputs, self._weights["log_std"], skill, chance, action, log_prob)
+        else:
+            _choose(outputs, observation[ACTION_MASK], chance, action, log_prob)
 
     def values(self, observation: Mapping[str, NDArray[Any]], skill: NDArray[np.int64], memory: Floats) -> Floats:
         value = np.zeros(len(skill), np.float32)
@@ -238,3 +242,15 @@ def _choose(logits: Floats, mask: NDArray[np.uint8], chance: Floats, action: NDA
                     break
         action[n] = chosen
         log_prob[n] = logits[n, chosen] - top - np.float32(math.log(total))
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def _vary(mean: Floats, log_std: Floats, skill: NDArray[np.int64], noise: Floats, action: Floats, log_prob: Floats) -> None:
+    """Normally distributed vectors around the mean; see ``distributions.Gaussian``."""
+    for n in range(mean.shape[0]):
+        total = np.float32(0)
+        for j in range(mean.shape[1]):
+            width = log_std[skill[n], j]
+            action[n, j] = mean[n, j] + np.float32(math.exp(width)) * noise[n, j]
+            total -= np.float32(0.5) * noise[n, j] * noise[n, j] + width + _LOG_ROOT
+        log_prob[n] = total

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import thread_time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.contract import ACTION_MASK, CallMeasure, DomainEnv, Facts
+from maestromotif.domains.contract import CallMeasure, DomainEnv, Facts
+from maestromotif.rl.actions import kind_of
 from maestromotif.rl.arrays import StepArrays, Where
 from maestromotif.rl.episodes import Episode, Plan, Recorder, Schedule
 from maestromotif.rl.pay import Rewards, Watching, payments
@@ -58,13 +60,14 @@ class SkillGames:
         recorder: Recorder | None = None,
         noise: float = 0.0,
     ) -> None:
-        if env.num_games != len(games) or len(arrays.action) != len(games):
-            raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.action)} rows in the arrays")
+        if env.num_games != len(games) or len(arrays.skill) != len(games):
+            raise ValueError(f"{env.num_games} games in the environment, {len(games)} numbers, {len(arrays.skill)} rows in the arrays")
         count = env.num_games
         self._env, self._plan, self._arrays, self._numbers = env, plan, arrays, tuple(games)
         self._episode_steps, self._recorder = episode_steps, recorder
         self._pay = payments(rewards, env) if rewards is not None else None
-        self._slips = Slips(noise, count) if noise else None
+        self._kind = kind_of(arrays.action)
+        self._slips = Slips(noise, count, self._kind) if noise else None
         self._index = {skill_id: index for index, skill_id in enumerate(skills.ids)}
         known = measures or {}
         self._measures = [known.get(skill.measure) for skill in skills]
@@ -96,7 +99,7 @@ class SkillGames:
         """Begin the next episode in these games, counted within this part, in place of what they are playing."""
         self._begin(games)
 
-    def replay(self, lengths: Sequence[int], actions: NDArray[np.int16], given: NDArray[np.float64]) -> None:
+    def replay(self, lengths: Sequence[int], actions: NDArray[Any], given: NDArray[np.float64]) -> None:
         """Begin an episode in every game and play it again as it was played before, such that all arrive together.
 
         Games step together, so one with a shorter log plays something else until its turn comes.
@@ -107,9 +110,7 @@ class SkillGames:
             given: as for ``reset``.
         """
         longest, count = max(lengths), len(lengths)
-        table = np.full((longest, count), -1, np.int64)
-        for game, log in enumerate(np.split(actions, np.cumsum(lengths)[:-1])):
-            table[longest - len(log) :, game] = log
+        logs = np.split(actions, np.cumsum(lengths)[:-1])
         waiting = set(self._numbers)
         plan, self._plan = self._plan, _Late(self._plan, waiting)
         self._begin(list(range(count)))
@@ -119,8 +120,10 @@ class SkillGames:
             if due:
                 self._begin(due, given)
             if turn < longest:
-                allowed = self._arrays.observation[ACTION_MASK].argmax(1)
-                self._arrays.action[...] = np.where(table[turn] < 0, allowed, table[turn])
+                self._arrays.action[...] = self._kind.something(self._arrays.observation)
+                for game, log in enumerate(logs):
+                    if longest - turn <= len(log):
+                        self._arrays.action[game] = log[turn - longest]
                 self.step()
         self._plan = plan
 
@@ -137,8 +140,8 @@ class SkillGames:
         where[1] = -1
         where[2] += 1
         if self._slips is not None:
-            self._slips.apply(arrays.action, arrays.observation[ACTION_MASK])
-        env.step(arrays.action)
+            self._slips.apply(arrays.action, arrays.observation)
+        env.step(self._kind.playable(arrays.action))
         where[0] = Where.PROGRAMS
         if self.listener is not None:
             self.listener(env, [self._ids[skill] for skill in self._skill])

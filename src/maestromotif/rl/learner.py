@@ -18,6 +18,7 @@ from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.rl.config import TrainConfig
 from maestromotif.rl.device import wants_bfloat16
 from maestromotif.rl.distributed import Ranks
+from maestromotif.rl.distributions import CATEGORICAL, Distribution, distribution
 from maestromotif.rl.graphs import GraphedStep
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.returns import advantages, moments, standardise, vtrace
@@ -36,7 +37,7 @@ class Rollout:
 
     Attributes:
         observation: ``[B, T, ...]``.
-        skill, action: int64 ``[B, T]``.
+        skill: int64 ``[B, T]``; action: ``[B, T, ...]``, as it was drawn.
         log_prob, value: float ``[B, T]``, as they were when acting; value in units of reward.
         reward, boot: float ``[B, T]``; cause: int8 ``[B, T]``. See ``returns.advantages``.
         keep: float ``[B, T]``, 0 where the memory was emptied before the step.
@@ -58,32 +59,32 @@ class Rollout:
 
 
 def ppo_losses(
-    logits: Tensor,
+    outputs: Tensor,
     value: Tensor,
     action: Tensor,
     old_log_prob: Tensor,
     old_value: Tensor,
     advantage: Tensor,
     target: Tensor,
-    mask: Tensor,
+    mask: Tensor | None,
     clip: float,
     value_clip: float,
+    kind: Distribution = CATEGORICAL,
 ) -> dict[str, Tensor]:
     """Losses over ``N`` steps, each a scalar: ``policy``, ``value``, ``entropy``, and for the record ``kl`` and ``clipped``.
 
     Args:
-        logits: ``[N, A]``; mask: ``[N, A]``, 0 where an action is forbidden.
+        outputs, mask: ``[N, ...]``, see ``Distribution.score``; kind: of the actions.
         value, old_value, target: ``[N]``, normalised.
-        action, old_log_prob, advantage: ``[N]``.
+        action: ``[N, ...]``; old_log_prob, advantage: ``[N]``.
     """
-    log_probs = torch.log_softmax(logits, 1)
-    log_ratio = log_probs.gather(1, action[:, None])[:, 0] - old_log_prob
+    log_prob, entropies = kind.score(outputs, action, mask)
+    log_ratio = log_prob - old_log_prob
     ratio = log_ratio.exp()
     policy = -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
     bounded = old_value + (value - old_value).clamp(-value_clip, value_clip)
     value_loss = 0.5 * torch.maximum((value - target).square(), (bounded - target).square()).mean()
-    # A forbidden action has probability 0 exactly, so it adds nothing; the mask keeps 0 * -1e9 from adding noise.
-    entropy = -(log_probs.exp() * log_probs * mask).sum(1).mean()
+    entropy = entropies.mean()
     with torch.no_grad():
         kl = (ratio - 1 - log_ratio).mean()
         clipped = ((ratio - 1).abs() > clip).float().mean()
@@ -104,6 +105,7 @@ class Learner:
 
     def __init__(self, policy: SkillPolicy, config: TrainConfig, generator: torch.Generator, ranks: Ranks | None = None) -> None:
         self.policy, self.config, self._generator, self._ranks = policy, config, generator, ranks or Ranks()
+        self._kind, self._action_shape = distribution(policy.spec), policy.spec.action[0]
         kind = policy.device.type
         # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one.
         named = dict(policy.named_parameters())
@@ -177,8 +179,12 @@ class Learner:
     def _forward(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
         """``SkillPolicy.sequence``, with products in the chosen precision and results in float32."""
         with self._autocast:
-            logits, value = self._sequence(observation, skill, memory, keep)
-        return logits.float(), value.float()
+            outputs, value = self._sequence(observation, skill, memory, keep)
+        return outputs.float(), value.float()
+
+    def _actions(self, rows: Tensor) -> Tensor:
+        """Actions of chunks, one row for each chunk, as one for each step."""
+        return rows.reshape(-1, *self._action_shape)
 
     @torch.no_grad()
     def _look_again(
@@ -188,8 +194,8 @@ class Learner:
         values, ratios = [], []
         for part in torch.split(torch.arange(len(memory), device=memory.device), self.config.minibatch // self.config.chunk):
             mine = {name: tensor.index_select(0, part) for name, tensor in batch.items()}
-            logits, value = self._forward(self._rows(observation, part), mine["skill"], memory.index_select(0, part), mine["keep"])
-            log_prob = torch.log_softmax(logits, 1).gather(1, mine["action"].view(-1, 1))[:, 0]
+            outputs, value = self._forward(self._rows(observation, part), mine["skill"], memory.index_select(0, part), mine["keep"])
+            log_prob = self._kind.log_prob(outputs, self._actions(mine["action"]))
             values.append(self.policy.to_reward_units(value, mine["skill"].view(-1)))
             ratios.append((log_prob - mine["log_prob"].view(-1)).exp())
         shape = rollout.value.shape
@@ -200,13 +206,13 @@ class Learner:
         config, policy = self.config, self.policy
         observation = self._rows({name: inputs[f"observation/{name}"] for name in policy.spec.layout()}, part)
         batch = {name: inputs[name].index_select(0, part) for name in _BATCH}
-        logits, value = self._forward(observation, batch["skill"], inputs["memory"].index_select(0, part), batch["keep"])
-        flat = {name: tensor.reshape(-1) for name, tensor in batch.items()}
-        mask = observation[ACTION_MASK].reshape(len(logits), -1)
+        outputs, value = self._forward(observation, batch["skill"], inputs["memory"].index_select(0, part), batch["keep"])
+        flat = {name: tensor.reshape(-1) for name, tensor in batch.items() if name != "action"}
+        mask = observation[ACTION_MASK].reshape(len(outputs), -1) if ACTION_MASK in observation else None
         losses = ppo_losses(
-            logits,
+            outputs,
             value,
-            flat["action"],
+            self._actions(batch["action"]),
             flat["log_prob"],
             flat["value"],
             flat["advantage"],
@@ -214,6 +220,7 @@ class Learner:
             mask,
             config.clip,
             config.value_clip,
+            self._kind,
         )
         total = losses["policy"] + config.value_weight * losses["value"] - config.entropy * losses["entropy"]
         self.optimiser.zero_grad(set_to_none=False)
@@ -229,6 +236,7 @@ class Learner:
             self.optimiser.step()
         elif math.isfinite(float(norm)):
             self.optimiser.step()
+        policy.keep_bounds()
         return {**{name: loss.detach() for name, loss in losses.items()}, "loss": total.detach(), "gradient_norm": norm}
 
     def _targets(self, rollout: Rollout, value: Tensor, ratio: Tensor | None) -> tuple[Tensor, Tensor, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -81,7 +80,7 @@ def failure_signs(
     progress: float,
     calls: Mapping[str, float],
     rewarded: Mapping[str, float],
-    actions: int,
+    collapsed: float,
     recent: Sequence[Metrics] = (),
     waiting: Collection[str] = (),
 ) -> list[dict[str, str]]:
@@ -91,7 +90,7 @@ def failure_signs(
         metrics: of the present update.
         progress: share of the training that is done; too early, nothing is said of rare events.
         calls, rewarded: per skill, calls ended and returns summed since the beginning.
-        actions: number of actions.
+        collapsed: entropy below which actions hardly vary.
         recent: of the last ``RECENT`` updates, this one included; of fewer, nothing is said of what takes long to show.
         waiting: skills that the curriculum does not want drawn yet.
     """
@@ -109,7 +108,7 @@ def failure_signs(
                     f"skill {skill} was never rewarded in {count:.0f} calls: its reward may miss the intent, or its threshold be too high"
                 )
                 add("never rewarded", skill, text)
-    if metrics["entropy"] < 0.02 * math.log(max(2, actions)):
+    if metrics["entropy"] < collapsed:
         add("entropy collapsed", "", "the policy hardly varies its actions any more: raise entropy, or lower learning_rate")
     ended = sum(values["calls"] for values in metrics["skills"].values())
     steps = sum(values["steps"] for values in metrics["skills"].values())

@@ -20,6 +20,7 @@ from maestromotif.files import write_atomically
 from maestromotif.rl.conditioning import Film, Generated, HyperNetwork
 from maestromotif.rl.config import NetworkConfig
 from maestromotif.rl.cores import gru_sequence, gru_step, lstm_sequence, lstm_step
+from maestromotif.rl.distributions import LEAST_LOG_STD, MOST_LOG_STD
 from maestromotif.rl.encoders import LightEncoder, ReferenceEncoder, normal
 from maestromotif.rl.grouped import Rows, linear
 from maestromotif.rl.kernels import bag_sum
@@ -27,6 +28,7 @@ from maestromotif.rl.kernels import bag_sum
 __all__ = ["SkillPolicy", "spec_from_json", "spec_to_json"]
 
 _FORBIDDEN = -1e9
+_FIRST_LOG_STD = -0.5
 _EMBEDS = re.compile(r"\.(embeddings|letters|statistics|statistics_last)\b")
 _ENCODERS: Mapping[str, type[LightEncoder | ReferenceEncoder]] = {"light": LightEncoder, "reference": ReferenceEncoder}
 _GATES = {"gru": 3, "lstm": 4, "ff": 1}
@@ -34,7 +36,8 @@ _GATES = {"gru": 3, "lstm": 4, "ff": 1}
 
 class SkillPolicy(nn.Module):
     """Features of all bags, the dense vector, what an encoder sees in grids and texts, and a row for the skill are summed into one layer;
-    a core follows; then logits and a value.
+    a core follows; then logits and a value. Where actions are vectors, means take the place of the logits, and every skill has log
+    standard deviations of its own, which do not depend on what is observed.
 
     Beside the core, every skill has a linear map of its own from the bags named in ``spec.skip`` to the logits, zero at first:
     simple associations (this sign, that action) are learned in it within a few thousand steps. The value is one output for each
@@ -92,6 +95,8 @@ class SkillPolicy(nn.Module):
         self.film = Film(count, width, hidden) if config.conditioning == "film" else None
         generated = config.conditioning == "hypernetwork"
         self.hyper = HyperNetwork(count, width, (actions + 1, width + hidden), generator) if generated else None
+        # How widely actions vary around the mean, where they are vectors.
+        self.log_std = nn.Parameter(torch.full((count, actions), _FIRST_LOG_STD)) if spec.continuous else None
         self.skips = nn.ParameterDict({name: nn.Parameter(torch.zeros(count * spec.bags[name].size, actions)) for name in spec.skip})
         # Of returns, in units of reward; and what a call is worth at its beginning. The learner keeps them.
         self.value_mean: Tensor
@@ -134,7 +139,7 @@ class SkillPolicy(nn.Module):
             memory: ``[N, M]``, already emptied where it is to be forgotten.
 
         Returns:
-            logits ``[N, A]`` (forbidden actions very low), value ``[N]`` in units of reward, new memory.
+            outputs ``[N, ...]`` for ``distribution(spec)``, value ``[N]`` in units of reward, new memory.
         """
         rows, made = self._rows(skill), self._made()
         features = self._features(observation, skill, rows, made)
@@ -144,8 +149,8 @@ class SkillPolicy(nn.Module):
             back = linear(memory[:, :width], self.core_back, self.core_back_bias, rows)
             memory = (lstm_step if self.config.core == "lstm" else gru_step)(core, back, memory)
             core = memory[:, :width]
-        logits, value = self._heads(features, core, observation, skill, rows, made)
-        return logits, self.to_reward_units(value, skill), memory
+        outputs, value = self._heads(features, core, observation, skill, rows, made)
+        return outputs, self.to_reward_units(value, skill), memory
 
     def sequence(self, observation: Mapping[str, Tensor], skill: Tensor, memory: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
         """The same over ``T`` steps, for learning.
@@ -157,7 +162,7 @@ class SkillPolicy(nn.Module):
             keep: float ``[N, T]``, 0 where the memory is emptied before the step.
 
         Returns:
-            logits ``[N * T, A]`` and normalised values ``[N * T]``, game-major.
+            outputs ``[N * T, ...]`` for ``distribution(spec)`` and normalised values ``[N * T]``, game-major.
         """
         count, steps = skill.shape
         flat = {name: array.reshape(steps * count, -1) for name, array in observation.items()}
@@ -247,11 +252,19 @@ class SkillPolicy(nn.Module):
             features = torch.cat([features, core], 1)
         weight, bias = (self.head, self.head_bias) if made is None else (made.head, made.head_bias)
         outputs = linear(features, weight, bias, rows)
-        logits = outputs[:, :actions]
+        chosen = outputs[:, :actions]
         value = outputs[:, actions:].gather(1, skill[:, None])[:, 0] if weight.dim() == 2 else outputs[:, actions]
         for name, table in self.skips.items():
-            logits = logits + bag_sum(table, self._own(observation[name], skill, name))
-        return logits.masked_fill(observation[ACTION_MASK] == 0, _FORBIDDEN), value
+            chosen = chosen + bag_sum(table, self._own(observation[name], skill, name))
+        if self.log_std is not None:
+            return torch.cat([chosen, self.log_std[skill]], 1), value
+        return chosen.masked_fill(observation[ACTION_MASK] == 0, _FORBIDDEN), value
+
+    @torch.no_grad()
+    def keep_bounds(self) -> None:
+        """To be called after every change of the weights."""
+        if self.log_std is not None:
+            self.log_std.clamp_(LEAST_LOG_STD, MOST_LOG_STD)
 
     def save(self, path: Path) -> None:
         """Write ``path`` (safetensors) with the shape of the network in its metadata."""
@@ -285,6 +298,8 @@ def spec_to_json(spec: ObservationSpec) -> dict[str, Any]:
         found["grids"] = {name: [grid.height, grid.width, grid.size] for name, grid in spec.grids.items()}
     if spec.texts:
         found["texts"] = dict(spec.texts)
+    if spec.continuous:
+        found["continuous"] = True
     return found
 
 
@@ -292,4 +307,5 @@ def spec_from_json(values: Mapping[str, Any]) -> ObservationSpec:
     """From what ``spec_to_json`` gave."""
     bags = {name: Bag(*shape) for name, shape in values["bags"].items()}
     grids = {name: Grid(*shape) for name, shape in values.get("grids", {}).items()}
-    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]), grids, values.get("texts", {}))
+    texts, continuous = values.get("texts", {}), values.get("continuous", False)
+    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]), grids, texts, continuous)

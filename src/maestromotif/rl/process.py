@@ -18,10 +18,11 @@ from typing import IO, Any
 
 from maestromotif.programs.sandbox import bare_environment
 
-__all__ = ["Lost", "WorkerProcess"]
+__all__ = ["START", "Lost", "WorkerProcess"]
 
-# Until its first answer a worker may be compiling.
-_START = 300.0
+# Until its first answer a worker may be compiling: it has so many seconds, as long as it works (used a processor in the last of them).
+START = 300.0
+_LEAST_START, _WORKED = 10.0, 0.1
 _LOOK = 0.2  # seconds between two looks at a silent worker's progress
 # Processor seconds without progress after which a worker is asked whether a generated program has them. Fuel lets a step's programs
 # have some hundredths of one, so whoever takes longer is in an operation that fuel does not see.
@@ -56,7 +57,7 @@ class WorkerProcess:
         arguments: descriptors and sizes that it gets on its command line after that of its line.
         task: what it reads first, as JSON.
         shared: descriptors that it inherits.
-        patience: seconds without an answer or progress after which it counts as hanging; longer before its first answer.
+        patience: seconds without an answer or progress after which it counts as hanging; longer before its first answer, while it works.
         progress: something that differs from one call to the next while it makes progress, and from its first value as soon as there
             is any.
         programs: file names of the generated programs that may run there.
@@ -99,7 +100,7 @@ class WorkerProcess:
 
     def send(self, data: bytes) -> None:
         """Send an order. That the process is dead shows when its answer is awaited."""
-        self._socket.settimeout(_START)
+        self._socket.settimeout(START)
         with contextlib.suppress(OSError):
             self._socket.sendall(data)
 
@@ -118,23 +119,27 @@ class WorkerProcess:
         return kind, json.loads(self._exactly(length))
 
     def _wait(self) -> bytes:
-        patience = self._patience if self._answered else max(self._patience, _START)
+        patience = self._patience if self._answered else max(self._patience, _LEAST_START)
         self._socket.settimeout(min(_LOOK, patience))
-        seen, deadline, used = self._progress(), time.monotonic() + patience, self._used()
+        seen, waited, deadline, used = self._progress(), patience, time.monotonic() + patience, self._used()
+        worked = used
         while True:
             try:
                 answer = self._socket.recv(1)
             except TimeoutError:
                 now = self._progress()
                 if now != seen:
-                    seen, deadline, used = now, time.monotonic() + patience, self._used()
+                    seen, waited, deadline, used = now, patience, time.monotonic() + patience, self._used()
+                    worked = used
                     continue
                 # Before there is any progress, it may not know yet how to tell.
                 if now != self._idle and self._used() - used > _PROGRAM_SECONDS:
                     self._ask()
                     used = self._used()
                 if time.monotonic() > deadline:
-                    raise self._lost(f"has not answered for {patience:.0f} s", self._stop()) from None
+                    if self._answered or waited > START or self._used() - worked < _WORKED:
+                        raise self._lost(f"has not answered for {waited:.0f} s", self._stop()) from None
+                    waited, deadline, worked = waited + patience, time.monotonic() + patience, self._used()
                 continue
             except OSError:
                 answer = b""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maestromotif.rl.actions import ActionKind
 from maestromotif.rl.arrays import StepArrays
 
 __all__ = ["ActionLog", "Played", "fingerprints"]
@@ -21,13 +23,13 @@ class Played:
     Attributes:
         episode: int64 ``[B]``, their numbers.
         lengths: int64 ``[B]``, steps so far.
-        actions: int16 ``[sum of lengths]``, one game after the other.
+        actions: ``[sum of lengths, ...]``, one game after the other, in the type of ``ActionKind.logged``.
         given: float64 ``[B, K + 1]``, see ``StepArrays``.
     """
 
     episode: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    actions: NDArray[np.int16]
+    actions: NDArray[Any]
     given: NDArray[np.float64]
 
     @property
@@ -45,10 +47,10 @@ class Played:
         return self.lengths.tobytes() + self.given.tobytes() + self.actions.tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes, num_games: int, num_skills: int) -> Played:
+    def from_bytes(cls, data: bytes, num_games: int, num_skills: int, kind: ActionKind) -> Played:
         lengths = np.frombuffer(data, np.int64, num_games)
         given = np.frombuffer(data, np.float64, num_games * (num_skills + 1), lengths.nbytes).reshape(num_games, -1)
-        actions = np.frombuffer(data, np.int16, offset=lengths.nbytes + given.nbytes)
+        actions = np.frombuffer(data, kind.logged, offset=lengths.nbytes + given.nbytes).reshape(-1, *kind.shape)
         return cls(np.full(num_games, -1), lengths, actions, given)
 
 
@@ -57,16 +59,17 @@ class ActionLog:
 
     Args:
         longest: steps after which an episode is cut.
+        kind: of the actions.
     """
 
-    def __init__(self, num_games: int, longest: int) -> None:
-        self._actions = np.zeros((num_games, longest), np.int16)
+    def __init__(self, num_games: int, longest: int, kind: ActionKind) -> None:
+        self._actions = np.zeros((num_games, longest, *kind.shape), kind.logged)
 
-    def add(self, actions: NDArray[np.int64], time: NDArray[np.int64]) -> None:
+    def add(self, actions: NDArray[Any], time: NDArray[np.int64]) -> None:
         """Take in a rollout.
 
         Args:
-            actions: ``[B, T]``; time: ``[B]``, steps of the present episodes at its end.
+            actions: ``[B, T, ...]``; time: ``[B]``, steps of the present episodes at its end.
         """
         steps = actions.shape[1]
         for game, length in enumerate(time.tolist()):

@@ -18,14 +18,15 @@ from maestromotif.rl.acting import ActingArrays, ActingSpec
 from maestromotif.rl.actors import can_fuse, make_actor, to_tensors
 from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.build import GamesSpec, PlaySpec, describe_domain
-from maestromotif.rl.driving import EpisodeDriver, Mind, draw_actions
+from maestromotif.rl.distributions import distribution
+from maestromotif.rl.driving import EpisodeDriver, Mind
 from maestromotif.rl.episodes import EpisodeResult, ScheduleSources
 from maestromotif.rl.networks import SkillPolicy
 from maestromotif.rl.vector import Acting, Games, make_games
 from maestromotif.skills import SkillSet
 from maestromotif.types import EndCause
 
-__all__ = ["NetworkDriver", "check_fit", "draw_actions", "network_mind", "play"]
+__all__ = ["NetworkDriver", "check_fit", "network_mind", "play"]
 
 _EPISODES_PER_GAME = 16
 _STRETCH = 64  # steps of all games between two looks at who has finished
@@ -204,12 +205,13 @@ class NetworkDriver:
         self._index = np.array([policy.skills.index(skill) for skill in skills.ids], np.int64)
         self._memory = policy.initial(games.num_games)
 
-    def probabilities(self) -> NDArray[np.float64]:
+    def act(self, rng: np.random.Generator) -> NDArray[Any]:
+        """The next action of every game; as much is drawn for each, whatever it sees."""
         arrays, policy = self._games.arrays, self._policy
         observation: dict[str, Any] = to_tensors(arrays.observation, policy.spec, policy.device)
         skill = torch.from_numpy(self._index[arrays.skill]).to(policy.device)
-        logits, _, self._memory = policy.step(observation, skill, self._memory)
-        return torch.softmax(logits.double(), 1).cpu().numpy()
+        outputs, _, self._memory = policy.step(observation, skill, self._memory)
+        return distribution(policy.spec).sample(outputs, rng)
 
     def after(self) -> None:
         arrays = self._games.arrays

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from maestromotif.rl.actions import ActionKind
 
 __all__ = ["Slips"]
 
@@ -19,19 +21,20 @@ class Slips:
     Args:
         share: of the steps, between 0 and 1.
         games: how many.
+        kind: of their actions.
     """
 
-    def __init__(self, share: float, games: int) -> None:
-        self._share = share
+    def __init__(self, share: float, games: int, kind: ActionKind) -> None:
+        self._share, self._kind = share, kind
         self._rngs = [random.Random(game) for game in range(games)]  # noqa: S311 - a game, not a secret
 
     def begin(self, game: int, seed: int) -> None:
         """An episode with this seed begins."""
         self._rngs[game].seed(seed ^ _SALT)
 
-    def apply(self, actions_B: NDArray[Any], allowed_BA: NDArray[np.uint8]) -> None:
-        """Replace the actions of the games that slip in this step, in place; two draws for each game, whether it slips or not."""
+    def apply(self, actions_B: NDArray[Any], observation: Mapping[str, NDArray[Any]]) -> None:
+        """Replace the actions of the games that slip in this step, in place; as many draws for each game, whether it slips or not."""
         for game, rng in enumerate(self._rngs):
-            slips, which = rng.random() < self._share, rng.random()
-            if slips and len(choices := np.flatnonzero(allowed_BA[game])):
-                actions_B[game] = choices[int(which * len(choices))]
+            slips, action = rng.random() < self._share, self._kind.slip(observation, game, rng.random)
+            if slips and action is not None:
+                actions_B[game] = action

@@ -30,6 +30,7 @@ from maestromotif.rl.config import NetworkConfig, SettledConfig, TrainConfig, co
 from maestromotif.rl.curriculum import make_curriculum
 from maestromotif.rl.device import check_device
 from maestromotif.rl.distributed import Ranks
+from maestromotif.rl.distributions import distribution
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
 from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
 from maestromotif.rl.glimpse import Glimpse
@@ -320,7 +321,7 @@ class Training:
             self.progress,
             self.counters.calls,
             self.counters.rewarded,
-            self.policy.spec.actions,
+            distribution(self.policy.spec).collapsed(self.policy.spec.actions),
             [*self._metrics_file.recent, metrics][-RECENT:],
             [skill for skill, weight in zip(self._skills.ids, self._curriculum.weights(), strict=True) if not weight],
         )

@@ -14,17 +14,19 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from maestromotif.domains.contract import Domain
+from maestromotif.domains.patience import answering
 from maestromotif.errors import TrainingError, told_error
 from maestromotif.rl.acting import ActingArrays, ActingSpec, cut_rollout
 from maestromotif.rl.arrays import SharedBuffer, StepArrays, Where
 from maestromotif.rl.build import GamesSpec, build_part, first_episodes, split
 from maestromotif.rl.episodes import EpisodeResult, episode_seed
 from maestromotif.rl.games import Listener, SkillGames
-from maestromotif.rl.process import Lost, WorkerProcess
+from maestromotif.rl.process import START, Lost, WorkerProcess
 from maestromotif.rl.resume import Played
 from maestromotif.types import EndCause
 
@@ -98,7 +100,7 @@ class Games(ABC):
 
         Raises:
             TrainingError: workers died or hung too often.
-            MaestroError: whatever was raised in a worker.
+            MaestroError: whatever was raised in a worker; games in this process do not return.
         """
 
     def play(self, number: int) -> None:
@@ -123,23 +125,32 @@ class Games(ABC):
 
 
 class SerialGames(Games):
-    """In this process. Slow and simple; the same objects as in the workers."""
+    """In this process. Slow and simple; the same objects as in the workers.
 
-    def __init__(self, spec: GamesSpec, domain: Domain, num_groups: int = 1) -> None:
+    Args:
+        patience: seconds that a step of a group may take without progress; games that do not return end everything (``answering``).
+    """
+
+    def __init__(self, spec: GamesSpec, domain: Domain, num_groups: int = 1, patience: float = _PATIENCE) -> None:
         super().__init__(spec, num_groups)
+        self._patience = patience
         shape = (domain.observation_for(spec.observation), spec.num_games, len(spec.skills), num_groups)
         self.arrays = StepArrays.over(bytearray(StepArrays.size(*shape)), *shape)
-        self._parts: list[SkillGames] = [
-            build_part(
-                spec,
-                domain,
-                self.arrays.part(group, games),
-                range(games.start, games.stop),
-                first_episodes(spec, games, group, num_groups),
-                self._results_append,
-            )
-            for group, games in enumerate(self.groups)
-        ]
+        with self._watched(max(START, patience)):
+            self._parts: list[SkillGames] = [
+                build_part(
+                    spec,
+                    domain,
+                    self.arrays.part(group, games),
+                    range(games.start, games.stop),
+                    first_episodes(spec, games, group, num_groups),
+                    self._results_append,
+                )
+                for group, games in enumerate(self.groups)
+            ]
+
+    def _watched(self, seconds: float) -> AbstractContextManager[object]:
+        return answering(seconds, lambda: self.arrays.where.tobytes())
 
     def listen(self, listener: Listener) -> None:
         """Have this called after each step of each group."""
@@ -150,20 +161,24 @@ class SerialGames(Games):
         self._results.append(result)
 
     def reset(self) -> None:
-        for part in self._parts:
-            part.reset()
+        with self._watched(max(START, self._patience)):
+            for part in self._parts:
+                part.reset()
 
     def replay(self, played: Played) -> None:
-        for part, games in zip(self._parts, self.groups, strict=True):
-            mine = played.part(games)
-            part.replay(mine.lengths.tolist(), mine.actions, mine.given)
+        with self._watched(max(START, self._patience)):
+            for part, games in zip(self._parts, self.groups, strict=True):
+                mine = played.part(games)
+                part.replay(mine.lengths.tolist(), mine.actions, mine.given)
 
     def renew(self, games: Sequence[int]) -> None:
-        for part, rows in zip(self._parts, self.groups, strict=True):
-            part.renew(_inside(games, rows))
+        with self._watched(self._patience):
+            for part, rows in zip(self._parts, self.groups, strict=True):
+                part.renew(_inside(games, rows))
 
     def send(self, group: int) -> None:
-        self._parts[group].step()
+        with self._watched(self._patience):
+            self._parts[group].step()
 
     def wait(self, group: int) -> None:
         return None
@@ -506,7 +521,7 @@ def make_games(
 ) -> Games:
     """Games in this process (``workers`` 0) or in workers, which also act if ``acting`` says so; for the rest see ``ParallelGames``."""
     if not workers:
-        return SerialGames(spec, domain, num_groups)
+        return SerialGames(spec, domain, num_groups, patience)
     if acting is None or not acting.by_workers:
         return ParallelGames(spec, domain, num_groups, workers, None, patience, restarts)
     # Nobody waits for the network, so there is nothing to interleave.

@@ -22,10 +22,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from maestromotif.domains.contract import ACTION_MASK, Domain
+from maestromotif.domains.contract import Domain
 from maestromotif.errors import MaestroError
 from maestromotif.programs.confine import address_space, confine_or_refuse
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Actor, Collector
+from maestromotif.rl.actions import action_kind, kind_of
 from maestromotif.rl.actors import make_actor
 from maestromotif.rl.arrays import SharedBuffer, StepArrays
 from maestromotif.rl.build import GamesSpec, build_part, load_part_domain
@@ -161,7 +162,7 @@ class _Worker:
         games = self._groups[group]
         if kind == "y":
             low, high = self._task["mine"][group]["games"]
-            played = Played.from_bytes(data, high - low, len(self._spec.skills))
+            played = Played.from_bytes(data, high - low, len(self._spec.skills), kind_of(self._arrays.action))
             games.replay(played.lengths.tolist(), played.actions, played.given)
             return
         if not begun or kind == "r":
@@ -204,8 +205,9 @@ class _Worker:
         nothing = {name: np.zeros((count, *shape), dtype) for name, (shape, dtype) in observed.layout().items()}
         skill, floats = np.zeros(count, np.int64), [np.zeros(count, np.float32) for _ in range(2)]
         # The chances of a step are a column, as later: code is compiled for the layout of arrays, too.
-        chance = np.zeros((count, 2), np.float32)[:, 0]
-        actor.act(nothing, skill, np.zeros_like(views.memory), chance, np.zeros(count, np.int64), *floats)
+        shape, dtype = observed.action
+        chance = np.zeros((count, 2, *shape), np.float32)[:, 0]
+        actor.act(nothing, skill, np.zeros_like(views.memory), chance, np.zeros((count, *shape), dtype), *floats)
         return actor, views
 
     def _make_collector(self, part: SkillGames) -> Collector:
@@ -254,7 +256,7 @@ def warm_up(domain: Domain) -> None:
     env = domain.make_env(1)
     try:
         env.reset([0], [0])
-        env.step(np.argmax(env.observation[ACTION_MASK], 1))
+        env.step(action_kind(domain.observation_spec).something(env.observation))
         for look in (env.facts, env.reward_key, env.discount_key, env.reward_input, env.caption):
             look(0)
     finally:

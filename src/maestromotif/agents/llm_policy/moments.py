@@ -8,6 +8,7 @@ from typing import Any
 
 from maestromotif.agents.llm_policy.config import ACTIONS, PROMPTS, LLMPolicyConfig
 from maestromotif.domains.contract import Domain, Facts, FactSpec
+from maestromotif.errors import ConfigError
 from maestromotif.llm.chat import ChatRequest, Message
 from maestromotif.llm.prompts import Prompt
 from maestromotif.rl.episodes import episode_seed
@@ -91,6 +92,9 @@ class Briefing:
         self._name = f"{domain.id}/{policy}/{task}"
         self._description, self._seed, self._config = description, seed, config
         self._acts = policy == ACTIONS
+        if self._acts and domain.observation_spec.continuous:
+            problem = f"{ACTIONS}: the actions of {domain.id} are numbers, which a language model cannot choose by name"
+            raise ConfigError(problem, "Leave it out; a language model can still choose skills (llm-skills)")
         self.label = "ACTION" if self._acts else "SKILL"
         self.names = domain.actions if self._acts else skills.ids
         shared = {

@@ -53,7 +53,7 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "explorer": Advice(
         "Captions to be compared come from the explorer's play.",
-        "Return int64 [B] of allowed actions; take randomness from the explorer's seed.",
+        "Return int64 [B] of allowed actions, or float32 [B, A] in [-1, 1] where they are continuous; randomness is of the seed alone.",
     ),
     "explorer keeps to the mask": Advice(
         "An action that the mask forbids may do anything.", "Choose only where env.observation['action_mask'] is 1."

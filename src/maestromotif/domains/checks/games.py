@@ -36,9 +36,10 @@ def _other_seed(domain: Domain) -> str:
         seen = set()
         for seed in range(12):
             env.reset([0], [seed])
+            rng = np.random.default_rng(0)
             for _ in range(5):
                 if not env.terminated_B[0]:
-                    env.step(np.argmax(env.observation[ACTION_MASK], axis=1).astype(np.int64))
+                    env.step(legal(env, domain.observation_spec, rng))
             seen.add(tuple(array.tobytes() for array in env.observation.values()))
         if len(seen) < 2:
             fail("12 seeds gave one and the same game")
@@ -57,7 +58,7 @@ def _games_are_independent(domain: Domain) -> str:
         for step in range(60):
             if single.terminated_B[0]:
                 break
-            actions = legal(many.observation[ACTION_MASK], rng)
+            actions = legal(many, domain.observation_spec, rng)
             single.step(actions[1:2])
             many.step(actions)
             for name, array in single.observation.items():
@@ -97,7 +98,7 @@ def _observations(domain: Domain) -> str:
         if spec.dense and np.abs(env.observation[DENSE]).max() > 100:
             fail(f"step {step}: a dense value is larger than 100; scale it to about [-1, 1]")
         alive = ~env.terminated_B
-        if not (env.observation[ACTION_MASK][alive] > 0).any(1).all():
+        if not spec.continuous and not (env.observation[ACTION_MASK][alive] > 0).any(1).all():
             fail(f"step {step}: the mask forbids every action of a living game")
     return "200 steps keep to the layout"
 
@@ -111,9 +112,10 @@ def _bind(domain: Domain) -> str:
             array[...] = 0
         env.bind(arrays)
         env.reset(range(2), (1, 2))
-        if not (arrays[ACTION_MASK] > 0).any(1).all():
+        spec = domain.observation_spec
+        if not spec.continuous and not (arrays[ACTION_MASK] > 0).any(1).all():
             fail("after bind to zeroed arrays and a reset, the mask forbids every action")
-        env.step(legal(arrays[ACTION_MASK], np.random.default_rng(0)))
+        env.step(legal(env, spec, np.random.default_rng(0)))
         for name, array in env.observation.items():
             if array is not arrays[name]:
                 fail(f"after bind, the observation {name!r} is another array than the one that was given")
@@ -125,11 +127,15 @@ def _bind(domain: Domain) -> str:
 
 
 def _explorer(domain: Domain) -> str:
-    """The explorer returns int64 [B] of allowed actions, and the same seed plays the same."""
+    """The explorer returns actions of the right shape and type within their bounds, and the same seed plays the same."""
+    shape, dtype = domain.observation_spec.action
     for step, ((env_a, _, actions_a), (_, _, actions_b)) in enumerate(zip(play(domain, 150, 7), play(domain, 150, 7), strict=True)):
-        if actions_a.shape != (env_a.num_games,) or actions_a.dtype != np.int64:
-            fail(f"the explorer returned {actions_a.dtype} {actions_a.shape} instead of int64 ({env_a.num_games},)")
-        if actions_a.min() < 0 or actions_a.max() >= len(domain.actions):
+        if actions_a.shape != (env_a.num_games, *shape) or actions_a.dtype != dtype:
+            fail(f"the explorer returned {actions_a.dtype} {actions_a.shape} instead of {dtype} {(env_a.num_games, *shape)}")
+        if domain.observation_spec.continuous:
+            if not (np.abs(actions_a) <= 1).all():
+                fail(f"step {step}: the explorer's action has a number outside [-1, 1]")
+        elif actions_a.min() < 0 or actions_a.max() >= len(domain.actions):
             fail(f"step {step}: the explorer chose an action that does not exist")
         if not np.array_equal(actions_a, actions_b):
             fail(f"step {step}: two explorers with the same seed acted differently")
@@ -138,6 +144,8 @@ def _explorer(domain: Domain) -> str:
 
 def _explorer_masked(domain: Domain) -> str:
     """The explorer never chooses what the mask forbids."""
+    if domain.observation_spec.continuous:
+        raise Nothing("actions are vectors, which no mask forbids")
     env = domain.make_env(GAMES)
     try:
         explorer = domain.explorer(8)
@@ -193,7 +201,7 @@ def _reset_lives(domain: Domain) -> str:
                 ends += len(over)
             if env.terminated_B.any():
                 fail(f"step {step}: a game is terminated right after its reset")
-            env.step(legal(env.observation[ACTION_MASK], rng))
+            env.step(legal(env, domain.observation_spec, rng))
         return f"{GAMES + ends} episodes began alive" if ends else f"no game ended by itself within {STEPS} steps"
     finally:
         env.close()

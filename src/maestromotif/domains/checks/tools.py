@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.contract import ACTION_MASK, Domain, DomainEnv, Facts, FactSpec
+from maestromotif.domains.contract import ACTION_MASK, Domain, DomainEnv, Facts, FactSpec, ObservationSpec
 from maestromotif.types import Caption, RewardInput
 
 __all__ = [
@@ -81,7 +81,7 @@ class Moment:
     terminated: bool
 
 
-Step = tuple[DomainEnv, list[Moment], NDArray[np.int64]]  # the environment, what each game shows, the actions just played
+Step = tuple[DomainEnv, list[Moment], NDArray[Any]]  # the environment, what each game shows, the actions just played
 
 
 def play(domain: Domain, steps: int = STEPS, explorer_seed: int | None = None) -> Iterator[Step]:
@@ -93,7 +93,7 @@ def play(domain: Domain, steps: int = STEPS, explorer_seed: int | None = None) -
         env.reset(range(GAMES), SEEDS)
         seed = max(SEEDS)
         for _ in range(steps):
-            actions_B = explorer.act(env) if explorer else legal(env.observation[ACTION_MASK], rng)
+            actions_B = explorer.act(env) if explorer else legal(env, domain.observation_spec, rng)
             env.step(actions_B)
             yield env, [moment(env, game) for game in range(GAMES)], actions_B
             for game in np.flatnonzero(env.terminated_B).tolist():
@@ -113,7 +113,11 @@ def moment(env: DomainEnv, game: int) -> Moment:
     return Moment(env.facts(game), env.reward_key(game), caption.reward_input, caption.text, bool(env.terminated_B[game]))
 
 
-def legal(mask_BA: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
+def legal(env: DomainEnv, spec: ObservationSpec, rng: np.random.Generator) -> NDArray[Any]:
+    """Random allowed actions of all games."""
+    if spec.continuous:
+        return rng.uniform(-1, 1, (env.num_games, spec.actions)).astype(np.float32)
+    mask_BA = env.observation[ACTION_MASK]
     actions_B: NDArray[np.int64] = np.argmax(rng.random(mask_BA.shape) * (mask_BA > 0), axis=1).astype(np.int64)
     return actions_B
 
