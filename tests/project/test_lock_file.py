@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "constraints.txt"
-APART = {"embedding", "wandb", "mlflow", "browser"}  # extras that the lock leaves open, see docs/dependencies.md
+APART = {"embedding", "wandb", "mlflow", "browser", "textgame"}  # extras that the lock leaves open, see docs/dependencies.md
 # What torch's default wheel for Linux brings beside itself; it names their versions.
 OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")
 
