@@ -134,6 +134,11 @@ class ObservationSpec:
         """Shape (without the game axis) and type of an action: an int64 index, or float32 ``[actions]``."""
         return ((self.actions,), np.dtype(np.float32)) if self.continuous else ((), np.dtype(np.int64))
 
+    @property
+    def indices(self) -> frozenset[str]:
+        """Names of the arrays that hold indices of features."""
+        return frozenset(self.bags) | ({COMMANDS} if self.commands is not None else frozenset())
+
     def allocate(self, *leading: int) -> dict[str, NDArray[Any]]:
         """Zeroed arrays with the given leading axes; the action mask is all ones."""
         arrays: dict[str, NDArray[Any]] = {name: np.zeros((*leading, *shape), dtype) for name, (shape, dtype) in self.layout().items()}

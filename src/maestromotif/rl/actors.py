@@ -123,7 +123,7 @@ class TorchActor:
 
 
 def to_tensors(arrays: Mapping[str, NDArray[Any]], spec: ObservationSpec, device: torch.device) -> dict[str, torch.Tensor]:
-    """Observation arrays as a network takes them: bags as int32, the rest as it is."""
+    """Observation arrays as a network takes them: indices as int32, the rest as it is."""
     import torch
 
-    return {name: torch.from_numpy(array.astype(np.int32) if name in spec.bags else array).to(device) for name, array in arrays.items()}
+    return {name: torch.from_numpy(array.astype(np.int32) if name in spec.indices else array).to(device) for name, array in arrays.items()}

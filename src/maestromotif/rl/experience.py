@@ -15,7 +15,7 @@ from torch import Tensor
 from maestromotif.domains.contract import ObservationSpec
 from maestromotif.rl.acting import ActingArrays, ActingSpec, Collector, RolloutArrays
 from maestromotif.rl.actions import action_kind
-from maestromotif.rl.actors import acts_in_workers, make_actor
+from maestromotif.rl.actors import acts_in_workers, make_actor, to_tensors
 from maestromotif.rl.arrays import SharedBuffer, room
 from maestromotif.rl.config import SettledConfig, TrainConfig
 from maestromotif.rl.device import wants_bfloat16
@@ -176,7 +176,5 @@ def rollout_from_tensors(saved: Mapping[str, Tensor], steps: int, chunk: int) ->
 
 def _as_tensors(arrays: RolloutArrays, spec: ObservationSpec) -> Rollout:
     tensors: dict[str, Any] = {name: getattr(arrays, name) for name in RolloutArrays.__slots__}
-    observation = {
-        name: torch.from_numpy(array.astype(np.int32) if name in spec.bags else array) for name, array in tensors.pop("observation").items()
-    }
+    observation = to_tensors(tensors.pop("observation"), spec, torch.device("cpu"))
     return Rollout(observation=observation, **{name: torch.from_numpy(array) for name, array in tensors.items()})

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from maestromotif.domains.contract import ACTION_MASK, DENSE, ObservationSpec
+from maestromotif.domains.contract import ACTION_MASK, COMMANDS, DENSE, ObservationSpec
 
 __all__ = ["FusedActor"]
 
@@ -35,7 +35,8 @@ class FusedActor:
         self._spec, self._weights = spec, weights
         self._recurrent = "core_back" in weights
         self._features = np.zeros((1, weights["skill"].shape[1]), np.float32)
-        self._logits = np.zeros((1, spec.actions), np.float32)
+        # Where actions are commands in words, what the heads make are queries.
+        self._outputs = np.zeros((1, spec.actions if spec.commands is None else self._features.shape[1]), np.float32)
         self._small: dict[str, Floats] = {}
         self.load()
 
@@ -54,6 +55,8 @@ class FusedActor:
         value: Floats,
     ) -> None:
         outputs = self._run(observation, skill, memory, value)
+        if self._spec.commands is not None:
+            outputs = _score(outputs, self._weights["commands"], observation[COMMANDS])
         if self._spec.continuous:
             _vary(outputs, self._weights["log_std"], skill, chance, action, log_prob)
         else:
@@ -68,8 +71,8 @@ class FusedActor:
         weights, small, count = self._weights, self._small, len(skill)
         if count > len(self._features):
             self._features = np.zeros((count, self._features.shape[1]), np.float32)
-            self._logits = np.zeros((count, self._logits.shape[1]), np.float32)
-        features, logits = self._features[:count], self._logits[:count]
+            self._outputs = np.zeros((count, self._outputs.shape[1]), np.float32)
+        features, outputs = self._features[:count], self._outputs[:count]
         _take_rows(weights["skill"], skill, features)
         for name in self._spec.bags:
             _add_rows(weights[f"bags.{name}"], observation[name], features)
@@ -80,10 +83,10 @@ class FusedActor:
             core = memory
         else:
             core = _feed_forward(features, small["core_in"], weights["core_in_bias"])
-        _heads(features, core, small["head"], weights["head_bias"], skill, weights["value_mean"], weights["value_scale"], logits, value)
+        _heads(features, core, small["head"], weights["head_bias"], skill, weights["value_mean"], weights["value_scale"], outputs, value)
         for name in self._spec.skip:
-            _add_skips(weights[f"skips.{name}"], self._spec.bags[name].size, observation[name], skill, logits)
-        return logits
+            _add_skips(weights[f"skips.{name}"], self._spec.bags[name].size, observation[name], skill, outputs)
+        return outputs
 
 
 @njit(cache=True, fastmath=True, nogil=True)
@@ -216,6 +219,22 @@ def _add_skips(table: Floats, size: int, indices: NDArray[Any], skill: NDArray[n
             if index > 0:
                 for j in range(logits.shape[1]):
                     logits[n, j] += table[first + index, j]
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def _score(query: Floats, table: Floats, commands: NDArray[Any]) -> Floats:
+    """Logits ``[N, A]`` of commands, bags of words ``[N, A, length]``: the products of the query and the rows of the words, added up."""
+    logits = np.zeros(commands.shape[:2], np.float32)
+    for n in range(commands.shape[0]):
+        for a in range(commands.shape[1]):
+            for place in range(commands.shape[2]):
+                word = commands[n, a, place]
+                if word > 0:
+                    product = np.float32(0)
+                    for j in range(query.shape[1]):
+                        product += query[n, j] * table[word, j]
+                    logits[n, a] += product
+    return logits
 
 
 @njit(cache=True, fastmath=True, nogil=True)

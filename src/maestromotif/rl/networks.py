@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from maestromotif.domains.contract import ACTION_MASK, DENSE, Bag, Grid, ObservationSpec
+from maestromotif.domains.contract import ACTION_MASK, COMMANDS, DENSE, Bag, Grid, ObservationSpec
 from maestromotif.errors import ArtifactError
 from maestromotif.files import write_atomically
 from maestromotif.rl.conditioning import Film, Generated, HyperNetwork
@@ -39,8 +39,11 @@ class SkillPolicy(nn.Module):
     a core follows; then logits and a value. Where actions are vectors, means take the place of the logits, and every skill has log
     standard deviations of its own, which do not depend on what is observed.
 
-    Beside the core, every skill has a linear map of its own from the bags named in ``spec.skip`` to the logits, zero at first:
-    simple associations (this sign, that action) are learned in it within a few thousand steps. The value is one output for each
+    Where actions are commands in words (``spec.commands``), the outputs in place of logits are a query ``[W]``, and the logit of a command
+    is the product of the query and the sum of embeddings of the command's words: what counts is what a command says, not its place.
+
+    Beside the core, every skill has a linear map of its own from the bags named in ``spec.skip`` to the logits (or the query), zero at
+    first: simple associations (this sign, that action) are learned in it within a few thousand steps. The value is one output for each
     skill, in units of that skill's returns (``value_scale``), so that skills with large rewards do not drown those with small ones.
 
     ``config.conditioning`` says what else depends on the skill: see ``conditioning.py`` for ``"film"`` and ``"hypernetwork"``;
@@ -71,10 +74,13 @@ class SkillPolicy(nn.Module):
         hidden = 0 if config.network == "light" and config.core == "ff" else config.hidden
         generator = torch.Generator().manual_seed(seed)
         separate = config.conditioning == "separate"
+        outputs = actions if spec.commands is None else width
         own = (count,) if separate else ()  # leading axis of weights that every skill has of its own
         copies = count if separate else 1
         active = sum(bag.length for bag in spec.bags.values()) + 1
         self.bags = nn.ParameterDict({name: normal(generator, active**-0.5, copies * bag.size, width) for name, bag in spec.bags.items()})
+        words = spec.commands
+        self.commands = normal(generator, words.length**-0.5, copies * words.size, width) if words is not None else None
         plain = spec.dense and not (encoder is not None and encoder.takes_dense)
         self.dense = normal(generator, spec.dense**-0.5, *own, spec.dense, width) if plain else None
         self.encoders = nn.ModuleList([encoder(spec, width, generator) for _ in range(copies)] if encoder is not None else [])
@@ -90,14 +96,14 @@ class SkillPolicy(nn.Module):
         # Heads read the first layer too: what needs no memory need not pass through it.
         heads = (count,) if separate or config.conditioning == "multihead" else ()
         values = count if config.conditioning in ("onehot", "film") else 1
-        self.head = normal(generator, 0.01 * (width + hidden) ** -0.5, *heads, actions + values, width + hidden)
-        self.head_bias = nn.Parameter(torch.zeros(*heads, actions + values))
+        self.head = normal(generator, 0.01 * (width + hidden) ** -0.5, *heads, outputs + values, width + hidden)
+        self.head_bias = nn.Parameter(torch.zeros(*heads, outputs + values))
         self.film = Film(count, width, hidden) if config.conditioning == "film" else None
         generated = config.conditioning == "hypernetwork"
-        self.hyper = HyperNetwork(count, width, (actions + 1, width + hidden), generator) if generated else None
+        self.hyper = HyperNetwork(count, width, (outputs + 1, width + hidden), generator) if generated else None
         # How widely actions vary around the mean, where they are vectors.
         self.log_std = nn.Parameter(torch.full((count, actions), _FIRST_LOG_STD)) if spec.continuous else None
-        self.skips = nn.ParameterDict({name: nn.Parameter(torch.zeros(count * spec.bags[name].size, actions)) for name in spec.skip})
+        self.skips = nn.ParameterDict({name: nn.Parameter(torch.zeros(count * spec.bags[name].size, outputs)) for name in spec.skip})
         # Of returns, in units of reward; and what a call is worth at its beginning. The learner keeps them.
         self.value_mean: Tensor
         self.value_scale: Tensor
@@ -114,6 +120,8 @@ class SkillPolicy(nn.Module):
     def padded(self) -> list[tuple[str, int]]:
         """Parameters whose rows 0, s, 2s ... stand for padding and must stay zero, each with its s."""
         found = [(f"bags.{name}", bag.size) for name, bag in self.spec.bags.items()]
+        if self.spec.commands is not None:
+            found.append(("commands", self.spec.commands.size))
         return found + [(f"skips.{name}", self.spec.bags[name].size) for name in self.spec.skip]
 
     @property
@@ -210,7 +218,7 @@ class SkillPolicy(nn.Module):
         separate = self.config.conditioning == "separate"
         for name, table in self.bags.items():
             indices = observation[name]
-            total = total + bag_sum(table, self._own(indices, skill, name) if separate else indices)
+            total = total + bag_sum(table, _own(indices, skill, self.spec.bags[name].size) if separate else indices)
         if self.dense is not None:
             if separate:
                 weight = self.dense.transpose(1, 2)
@@ -224,11 +232,6 @@ class SkillPolicy(nn.Module):
         elif len(self.encoders):
             total = total + self.encoders[0](observation)
         return total
-
-    def _own(self, indices: Tensor, skill: Tensor, name: str) -> Tensor:
-        """Indices of a bag within a table of all skills. Padding (index 0) stays index 0, the padding row of the first skill."""
-        shift = (skill * self.spec.bags[name].size).to(indices.dtype)[:, None]
-        return torch.where(indices > 0, indices + shift, 0)
 
     def _core_inputs(self, features: Tensor, rows: Rows | None) -> Tensor | None:
         """What goes into the gates of the core, or the core itself where it has no memory; None where there is no core."""
@@ -246,19 +249,31 @@ class SkillPolicy(nn.Module):
         rows: Rows | None,
         made: Generated | None,
     ) -> tuple[Tensor, Tensor]:
-        actions = self.spec.actions
+        count = self.spec.actions if self.spec.commands is None else self.config.features
         if core is not None:
             core = self.film.core(core, skill) if self.film is not None else core
             features = torch.cat([features, core], 1)
         weight, bias = (self.head, self.head_bias) if made is None else (made.head, made.head_bias)
         outputs = linear(features, weight, bias, rows)
-        chosen = outputs[:, :actions]
-        value = outputs[:, actions:].gather(1, skill[:, None])[:, 0] if weight.dim() == 2 else outputs[:, actions]
+        chosen = outputs[:, :count]
+        value = outputs[:, count:].gather(1, skill[:, None])[:, 0] if weight.dim() == 2 else outputs[:, count]
         for name, table in self.skips.items():
-            chosen = chosen + bag_sum(table, self._own(observation[name], skill, name))
+            chosen = chosen + bag_sum(table, _own(observation[name], skill, self.spec.bags[name].size))
+        if self.commands is not None:
+            chosen = self._score(chosen, observation[COMMANDS], skill, self.commands)
         if self.log_std is not None:
             return torch.cat([chosen, self.log_std[skill]], 1), value
         return chosen.masked_fill(observation[ACTION_MASK] == 0, _FORBIDDEN), value
+
+    def _score(self, query: Tensor, commands: Tensor, skill: Tensor, table: Tensor) -> Tensor:
+        """Logits ``[N, A]`` of commands, indices ``[N, A, length]`` in any shape, for queries ``[N, W]``."""
+        words = self.spec.commands
+        assert words is not None
+        flat = commands.reshape(len(query), -1)
+        if self.config.conditioning == "separate":
+            flat = _own(flat, skill, words.size)
+        meant = bag_sum(table, flat.reshape(-1, words.length)).view(len(query), self.spec.actions, -1)
+        return torch.bmm(meant, query[:, :, None])[:, :, 0]
 
     @torch.no_grad()
     def keep_bounds(self) -> None:
@@ -290,6 +305,11 @@ class SkillPolicy(nn.Module):
         return policy.to(device)
 
 
+def _own(indices: Tensor, skill: Tensor, size: int) -> Tensor:
+    """Indices of bags, ``[N, length]``, within a table of all skills. Padding (0) stays 0, the padding row of the first skill."""
+    return torch.where(indices > 0, indices + (skill * size).to(indices.dtype)[:, None], 0)
+
+
 def spec_to_json(spec: ObservationSpec) -> dict[str, Any]:
     """Plain values; ``spec_from_json`` takes them back."""
     bags = {name: [bag.size, bag.length] for name, bag in spec.bags.items()}
@@ -300,6 +320,8 @@ def spec_to_json(spec: ObservationSpec) -> dict[str, Any]:
         found["texts"] = dict(spec.texts)
     if spec.continuous:
         found["continuous"] = True
+    if spec.commands is not None:
+        found["commands"] = [spec.commands.size, spec.commands.length]
     return found
 
 
@@ -308,4 +330,5 @@ def spec_from_json(values: Mapping[str, Any]) -> ObservationSpec:
     bags = {name: Bag(*shape) for name, shape in values["bags"].items()}
     grids = {name: Grid(*shape) for name, shape in values.get("grids", {}).items()}
     texts, continuous = values.get("texts", {}), values.get("continuous", False)
-    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]), grids, texts, continuous)
+    commands = Bag(*values["commands"]) if "commands" in values else None
+    return ObservationSpec(bags, values["dense"], values["actions"], tuple(values["skip"]), grids, texts, continuous, commands)
