@@ -80,7 +80,7 @@ def test_learning_sees_what_acting_saw(conditioning: str) -> None:
     logits, value = policy.sequence(sequence, skill, policy.initial(8), torch.ones(8, 1))
     torch.testing.assert_close(logits, torch.cat([found for found, _ in stepped]), rtol=1e-5, atol=1e-5)
     assert value.shape == (8,)
-    (logits[:, 0].sum() + value.sum()).backward()
+    torch.autograd.backward(logits[:, 0].sum() + value.sum())
     gradient = policy.get_parameter("commands").grad
     assert gradient is not None
     assert not gradient[::30].any()  # padding means nothing

@@ -115,7 +115,7 @@ class Play:
         state = self.state
         scene = self._scenes.get(state)
         if scene is None:
-            deeds = {}
+            deeds: dict[str, Deed] = {}
             for deed in self._possible:
                 if deed.needs & ~state == 0:
                     # Either hand does; one of them is enough.
