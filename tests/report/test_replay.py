@@ -21,7 +21,7 @@ from maestromotif.recordings import RECORDINGS, TRACK_FILE, Track, find_recordin
 from maestromotif.recordings.pictures import PICTURES_FILE, Album
 from maestromotif.recordings.store import write_card
 from maestromotif.report import ReportConfig, ReportSources, write_report
-from maestromotif.report.replay import gather_replays, pack
+from maestromotif.report.replay import gather_replays, pack, packed
 from maestromotif.report.sources import Notes
 from maestromotif.skills import SkillSet
 from tests.report.browser import chromium, opened, violations
@@ -198,6 +198,28 @@ def test_damaged_recordings_are_noted_and_the_others_shown(tmp_path: Path) -> No
     assert [one.id for one in found.shown] == ["delphi/trained-1-1"]
     assert len(notes.entries) == 2
     assert all(f"trained-1-{number}" in " ".join(notes.entries) for number in (0, 2))
+
+
+def test_what_was_packed_is_kept_until_the_recording_changes(tmp_path: Path) -> None:
+    domain = Corridor({"length": 5})
+    keep(tmp_path, domain, corridor_track(50))
+
+    def found() -> Any:
+        (one,) = find_recordings(tmp_path / "artifacts" / RECORDINGS, domain, print)
+        return one
+
+    first = packed(found(), SKILLS.ids)
+    assert first == pack(found(), SKILLS.ids)
+    (kept,) = (tmp_path / "artifacts" / RECORDINGS).glob("*/*/.replay.json")
+    told = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**told, "replay": {**told["replay"], "data": "AAAA"}}))
+    assert packed(found(), SKILLS.ids).data == "AAAA", "it is not packed again"
+    assert packed(found(), SKILLS.ids[:1]).data != "AAAA", "colours follow the skills"
+    for damage in ("", "[]", "{}", json.dumps({**told, "replay": {"id": first.id}})):
+        kept.write_text(damage)
+        assert packed(found(), SKILLS.ids) == first
+    keep(tmp_path, domain, corridor_track(60))
+    assert packed(found(), SKILLS.ids).steps == 60
 
 
 # --- the player

@@ -14,7 +14,7 @@ from rich.text import Text
 from maestromotif.agents import POLICIES
 from maestromotif.agents.llm_policy import LLM_POLICIES, player_identity
 from maestromotif.cli.code import console, plain
-from maestromotif.cli.common import ProjectArgument, SetOption, names_in, open_project, run_request
+from maestromotif.cli.common import ProjectArgument, SetOption, error_line, names_in, open_project, run_request
 from maestromotif.cli.results import shown_path
 from maestromotif.cli.timeline import episode_line, legend
 from maestromotif.errors import ArtifactError, ConfigError
@@ -69,7 +69,10 @@ def record(
     home = project.artifacts / RECORDINGS / order.task
     stage = record_stage(asdict(order))
     told = run_request(project, stage, home)
-    rows = [read_card(home / name)["row"] for name in told["kept"]]
+    cards = [read_card(home / name) for name in told["kept"]]
+    rows = [card["row"] for card in cards]
+    for reason in dict.fromkeys(card["undrawn"] for card in cards if "undrawn" in card):
+        error_line(reason, "without pictures: ")
     _print(rows, project.skills.ids, order.criterion)
     if len(rows) < order.enough:
         typer.echo(f"{len(rows)} of {order.enough}: no more of the episodes looked at were {only.value}")

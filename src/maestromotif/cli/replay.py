@@ -81,14 +81,14 @@ def _chosen(project: Project, task: str, names: Sequence[str], notes: list[str])
 
 def _write_page(project: Project, chosen: Sequence[Recorded], path: Path) -> None:
     from maestromotif.report import ReportSources
-    from maestromotif.report.replay import pack
+    from maestromotif.report.replay import packed
     from maestromotif.report.replay_page import render_replays
 
     sources = ReportSources.standard(project.root, project.domain, project.skills)
     shown, notes = [], []
     for one in chosen:
         try:
-            shown.append(pack(one, project.skills.ids))
+            shown.append(packed(one, project.skills.ids))
         except ArtifactError as error:
             notes.append(error.problem)
             error_line(error.problem, "left out: ")

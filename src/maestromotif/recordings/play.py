@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,8 +25,8 @@ from maestromotif.agents.llm_policy.player import load_mind
 from maestromotif.agents.llm_policy.playing import LLMGames
 from maestromotif.bench.cells import Cell
 from maestromotif.bench.log import episode_row
-from maestromotif.domains.contract import DomainEnv
-from maestromotif.errors import ArtifactError
+from maestromotif.domains.contract import Domain, DomainEnv
+from maestromotif.errors import ArtifactError, DomainError
 from maestromotif.recordings.pictures import PICTURES_FILE, Album
 from maestromotif.recordings.staging import Staged, decided, driven, explored
 from maestromotif.recordings.store import folder_name, read_card, write_card
@@ -154,6 +155,8 @@ class _Player:
         if weights is not None:
             self._mind, network = load_mind(domain, setting.skills, weights, 1)
             self._spec = replace(self._spec, observation=network)
+        self._draws, undrawn = _draw_once(domain)
+        self._card |= {"undrawn": undrawn} if undrawn else {}
         ready()
 
     def _plan(self) -> tuple[SkillSet, GamesSpec]:
@@ -216,7 +219,7 @@ class _Player:
         domain, order = self._setting.domain, self._order
         results: list[EpisodeResult] = []
         staged = self._staged(episode, results.append)
-        watcher = _Watcher(self._env, folder, [fact.name for fact in domain.fact_specs], staged.arrays.reward)
+        watcher = _Watcher(self._env, folder, [fact.name for fact in domain.fact_specs], staged.arrays.reward, self._draws)
         staged.games.listener = watcher.heard
         staged.games.reset()
         watcher.keep("")
@@ -241,18 +244,30 @@ class _Player:
         return driven(spec, domain, env, finished, mind)
 
 
+def _draw_once(domain: Domain) -> tuple[bool, str]:
+    """Whether games are drawn, and why they are not although they should be. What is loaded for it is, while files may still be read."""
+    with contextlib.closing(domain.make_env(1)) as env, tempfile.TemporaryDirectory() as folder:
+        if env.record(0, Path(folder)) is not None:
+            return False, ""
+        env.reset([0], [0])
+        try:
+            return env.picture(0) is not None, ""
+        except DomainError as error:  # without a graphics library there are still captions and facts
+            return False, error.problem
+
+
 class _Watcher:
     """Keeps every state that the game comes to.
 
     Args:
         reward: what the last step has earned, float ``[1]``; written by the game after a state has been heard of.
+        draws: the game is drawn.
     """
 
-    def __init__(self, env: DomainEnv, folder: Path, names: Sequence[str], reward: NDArray[np.float32]) -> None:
-        self._env, self._names, self._reward = env, names, reward
+    def __init__(self, env: DomainEnv, folder: Path, names: Sequence[str], reward: NDArray[np.float32], draws: bool) -> None:
+        self._env, self._names, self._reward, self._draws = env, names, reward, draws
         self._frame = env.record(0, folder)
         self._album = Album()
-        self._draws = False
         self.track = Track()
 
     def heard(self, env: DomainEnv, skills: Sequence[str]) -> None:
@@ -263,9 +278,7 @@ class _Watcher:
     def keep(self, skill: str) -> None:
         env = self._env
         facts = env.facts(0)
-        picture = env.picture(0) if self._frame is None else None
-        if picture is not None:
-            self._draws = True
+        picture = env.picture(0) if self._draws else None
         frame = self._frame() if self._frame is not None else self._album.add(picture) if picture is not None else -1
         self.track.add(skill, frame, env.caption(0).text, {name: getattr(facts, name) for name in self._names})
 

@@ -9,22 +9,28 @@ length (uint32) of each PNG before it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from maestromotif import __version__
+from maestromotif.agents.cells import digest
 from maestromotif.domains.screens import TextScreen, changed_runs
 from maestromotif.errors import MaestroError
+from maestromotif.files import write_atomically
 from maestromotif.recordings import RECORDINGS, Recorded, find_recordings
 from maestromotif.report.palette import skill_slots
 from maestromotif.report.sources import Notes, ReportSources
 
-__all__ = ["Replay", "Replays", "gather_replays", "pack"]
+__all__ = ["Replay", "Replays", "gather_replays", "pack", "packed"]
 
 _BUDGET = 8_000_000  # bytes of all replays on one page
+_FORMAT = 1  # of what is packed
+_KEPT = ".replay.json"  # in a recording's folder; may be deleted
 _RESTLESS = 0.2  # a fact that changes in more of the steps tells nothing of any
 
 
@@ -65,20 +71,39 @@ def gather_replays(sources: ReportSources, notes: Notes, budget: int = _BUDGET) 
     Those that cannot be read are noted and left out.
     """
     home = sources.root / "artifacts" / RECORDINGS
-    packed: list[Replay] = []
+    found: list[Replay] = []
     for one in find_recordings(home, sources.domain, notes.add):
         try:
-            packed.append(pack(one, sources.skills.ids))
+            found.append(packed(one, sources.skills.ids))
         except (MaestroError, ValueError, LookupError, TypeError) as error:
             # A card of another version can be wrong in any of these ways; the other recordings stand.
             told = error.problem if isinstance(error, MaestroError) else f"{one.id}: {type(error).__name__}: {error}"
             notes.add(f"recording left out: {told}")
     room, chosen = budget, set()
-    for one_packed in sorted(packed, key=lambda replay: (replay.success, len(replay.data))):
-        if len(one_packed.data) <= room:
-            room -= len(one_packed.data)
-            chosen.add(one_packed.id)
-    return Replays([replay for replay in packed if replay.id in chosen], len(packed) - len(chosen))
+    for replay in sorted(found, key=lambda replay: (replay.success, len(replay.data))):
+        if len(replay.data) <= room:
+            room -= len(replay.data)
+            chosen.add(replay.id)
+    return Replays([replay for replay in found if replay.id in chosen], len(found) - len(chosen))
+
+
+def packed(recorded: Recorded, skills: Sequence[str]) -> Replay:
+    """``pack``, which is kept in the recording's folder: to read what a game has shown takes longer than all else of a page.
+
+    Raises:
+        ArtifactError: the game's own recording is damaged.
+    """
+    path = recorded.folder / _KEPT
+    key = digest(json.dumps([_FORMAT, __version__, dict(recorded.card), list(skills)], sort_keys=True, default=str))
+    # Whatever is wrong with what was kept: it is made anew.
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == key and kept["replay"]["id"] == recorded.id:
+            return Replay(**kept["replay"])
+    made = pack(recorded, skills)
+    with contextlib.suppress(OSError):  # a folder that is not ours to write
+        write_atomically(path, json.dumps({"key": key, "replay": asdict(made)}))
+    return made
 
 
 def pack(recorded: Recorded, skills: Sequence[str]) -> Replay:

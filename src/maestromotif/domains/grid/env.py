@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
 from maestromotif.domains.grid import sight
 from maestromotif.domains.grid import vocabulary as words
+from maestromotif.domains.grid.pictures import draw_house
 from maestromotif.domains.grid.telling import COLUMNS, NUMBERS, OBSERVATION, THINGS, observe, tell
 from maestromotif.domains.grid.world import MOVES, GridHouseWorld, code
 from maestromotif.types import Caption, RewardInput
@@ -158,3 +159,7 @@ class GridEnv(DomainEnv):
             "on_goal": bool(counts["on_goal"][game]),
             "put_down": int(counts["put_down"][game]),
         }
+
+    def picture(self, game: int) -> NDArray[np.uint8]:
+        """The whole house; dark where the agent has not looked yet."""
+        return draw_house(self._worlds[game], self._known_BS[game])

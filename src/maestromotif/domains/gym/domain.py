@@ -136,15 +136,18 @@ class GymDomain(Domain):
     def _adapter_class(self) -> type[Adapter]:
         return load_adapter(self.file) if self.file else Adapter
 
-    def make(self) -> gymnasium.Env[Any, Any]:
+    def make(self, **more: Any) -> gymnasium.Env[Any, Any]:
         """One environment, without a limit of steps.
+
+        Args:
+            more: arguments beside those of the options, which they do not override.
 
         Raises:
             DomainError: it is not registered, or cannot be made.
         """
         # An adapter may register the environment.
         _ = self._adapter_class
-        arguments = dict(self.options.get("arguments", {}))
+        arguments = {**more, **self.options.get("arguments", {})}
         try:
             return gymnasium.make(self.env_id, max_episode_steps=-1, disable_env_checker=True, **arguments)
         except gymnasium.error.DependencyNotInstalled as error:

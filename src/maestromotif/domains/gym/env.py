@@ -16,6 +16,7 @@ from maestromotif.domains.gym.actions import ActionTable
 from maestromotif.domains.gym.adapter import Adapter
 from maestromotif.domains.gym.loading import where
 from maestromotif.domains.gym.observations import ObservationReader
+from maestromotif.domains.gym.pictures import smaller
 from maestromotif.errors import DomainError, MaestroError
 from maestromotif.types import Caption, RewardInput
 
@@ -36,7 +37,7 @@ class GymEnv(DomainEnv):
 
     Args:
         num_games: how many.
-        make: makes one environment.
+        make: makes one environment, with further arguments of its own.
         adapter: its words; ``file`` is where it was defined, for messages.
         actions, reader, spec: of the spaces.
         make_facts: a class made from values in the order of the adapter's facts and the standard ones.
@@ -48,7 +49,7 @@ class GymEnv(DomainEnv):
     def __init__(
         self,
         num_games: int,
-        make: Callable[[], gymnasium.Env[Any, Any]],
+        make: Callable[..., gymnasium.Env[Any, Any]],
         adapter: Adapter,
         file: Path | None,
         actions: ActionTable,
@@ -60,6 +61,7 @@ class GymEnv(DomainEnv):
         self.observation = spec.allocate(num_games)
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._envs = [make() for _ in range(num_games)]
+        self._make = make
         self._adapter, self._file, self._actions, self._reader = adapter, file, actions, reader
         self._make_facts = make_facts
         self._names = [fact.name for fact in adapter.fact_specs]
@@ -191,6 +193,27 @@ class GymEnv(DomainEnv):
 
     def truth(self, game: int) -> Mapping[str, Any]:
         return self._truth[game]
+
+    def record(self, game: int, folder: Path) -> None:
+        """Have a game draw from now on, where it can: the environment is made anew, since Gymnasium's draw only if made for it."""
+        env = self._envs[game]
+        if env.render_mode is None and "rgb_array" in (env.metadata.get("render_modes") or ()):
+            self._envs[game] = self._make(render_mode="rgb_array")
+            env.close()  # type: ignore[no-untyped-call]
+
+    def picture(self, game: int) -> NDArray[np.uint8] | None:
+        """See ``DomainEnv.picture``; None until ``record`` has been called. Large ones are made smaller.
+
+        Raises:
+            DomainError: the environment cannot draw here.
+        """
+        env = self._envs[game]
+        if env.render_mode != "rgb_array":
+            return None
+        try:
+            return smaller(env.render())
+        except Exception as error:  # whatever somebody's environment raises
+            self._fail(game, "drawing of the environment", error)
 
     def close(self) -> None:
         for env in self._envs:

@@ -1,13 +1,16 @@
-"""Plain numbers that say something of a picture: for facts where an observation is one."""
+"""Plain numbers that say something of a picture: for facts where an observation is one. And pictures for recordings."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["bright_column", "bright_row", "brightness"]
+__all__ = ["bright_column", "bright_row", "brightness", "smaller"]
+
+_LONGEST = 320  # pixels of a side of what recordings keep
 
 
 def brightness(picture: ArrayLike) -> float:
@@ -23,6 +26,20 @@ def bright_row(picture: ArrayLike) -> float:
 def bright_column(picture: ArrayLike) -> float:
     """Where the brightness lies from left (0) to right (1): its centre; 0.5 where all is dark."""
     return _centre(_grey(picture).sum(0))
+
+
+def smaller(picture: Any) -> NDArray[np.uint8]:
+    """A picture as recordings keep it, uint8 ``[H, W, 3]``: squares of pixels become one each, as large as is needed for 320 on a side.
+
+    Raises:
+        ValueError: it is not uint8 ``[H, W, 3]``.
+    """
+    found = np.asarray(picture)
+    if found.dtype != np.uint8 or found.ndim != 3 or found.shape[2] != 3:
+        raise ValueError(f"a picture is uint8 [H, W, 3], this one is {found.dtype} {list(found.shape)}")
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(found).reduce(math.ceil(max(found.shape) / _LONGEST)))
 
 
 def _grey(picture: ArrayLike) -> NDArray[Any]:
