@@ -109,6 +109,23 @@ class Fault(Walk):
         return observation, reward, terminated, truncated, info
 
 
+class Stuck(Walk):
+    """``Walk`` that does not return once a file is there.
+
+    Args:
+        file: its path.
+        how: ``asleep``, or ``compiled``: in one operation, which nothing in the interpreter can interrupt.
+    """
+
+    def __init__(self, file: str = "", how: str = "asleep") -> None:
+        self._file, self._how = file, how
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if os.path.exists(self._file):
+            time.sleep(1_000) if self._how == "asleep" else sum([[0]] * 10**6, [])  # noqa: RUF017 - slow on purpose
+        return super().step(action)
+
+
 class Masked(gymnasium.Env[Any, Any]):
     """A mask that allows nothing after some steps."""
 
@@ -131,6 +148,7 @@ def _register(env_id: str, kind: Callable[..., gymnasium.Env[Any, Any]], limit: 
 
 _register("OwnSpot-v0", Spot, 60)
 _register("OwnWalk-v0", Walk)
+_register("OwnStuck-v0", Stuck)
 _register("OwnMasked-v0", Masked)
 BROKEN: tuple[str, ...] = ("unseeded", "old reset", "hangs", "hangs late", "crashes", "raises")
 BROKEN += ("wrong shape", "out of its space", "lies about bounds", "no number", "no key")

@@ -417,7 +417,8 @@ class ParallelGames(Games):
         played = any(self.arrays.where[part, 2] > 1 for part, _ in worker.parts)
         by_program = bool(lost.program) and (culprit is not None or self._spec.play is None)
         worker.fruitless = 0 if played or by_program else worker.fruitless + 1
-        remedy = "It may have run out of memory: try fewer games. The last checkpoint is kept, so the same command goes on from there"
+        why = "It may have run out of memory: try fewer games, or see what `maestromotif check` says of the environment"
+        remedy = f"{why}. The last checkpoint is kept, so the same command goes on from there"
         if worker.fruitless >= _FRUITLESS:
             raise TrainingError(f"{told}, {_FRUITLESS} times running before it had finished a step", remedy)
         if self.restarts - self._program_losses.total() >= self._most_restarts and not by_program:

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from maestromotif.domains.patience import STUCK, stuck
 from maestromotif.errors import ProjectError, told_error
 from maestromotif.programs.sandbox import scrubbed_environment
 from maestromotif.project import Project
@@ -133,4 +134,7 @@ def _outcome(code: int, result: Mapping[str, Any], complaints: IO[bytes], stage_
             "If memory ran out, lower the number of games or workers in maestro.toml; run again to go on",
         )
     complaints.seek(0)
-    raise RuntimeError(f"the process of the stage {stage_id} failed (exit code {code}):\n{complaints.read().decode(errors='replace')}")
+    said = complaints.read().decode(errors="replace")
+    if code == -STUCK:
+        raise stuck(said)
+    raise RuntimeError(f"the process of the stage {stage_id} failed (exit code {code}):\n{said}")

@@ -83,11 +83,13 @@ def main() -> int:
         channel.send(warning=str(message)) if isinstance(message, UserWarning) and "maestromotif" in str(rest[1]) else None
     )
     # Imported here, so that a child that is told to stop while it starts does so at once.
+    from maestromotif.domains.patience import end_when_stuck
     from maestromotif.project import Project
     from maestromotif.stages.catalogue import stage_by_id
     from maestromotif.stages.ranks import announce
     from maestromotif.stages.stage import Work
 
+    end_when_stuck()
     try:
         if order["stage"] == "train":
             announce(json.dumps(order))
