@@ -74,8 +74,8 @@ class TextHouse(Domain):
     def recommended(self) -> Mapping[str, Mapping[str, Any]]:
         # What was measured is in docs/textgame.md. The ways told with the commands remember for the network, hence no recurrent core.
         return {
-            # Games begin anew with every shard only, since they have no end of their own: 384 houses of 80 steps.
-            "collect": {"steps": 30_720, "num_games": 64, "shard_steps": 5_120},
+            # Games begin anew with every shard only, since they have no end of their own: 512 houses of 60 steps.
+            "collect": {"steps": 30_720, "num_games": 64, "shard_steps": 3_840},
             "annotate": {"pairs": 4_000},
             "reward": {"contrast": 3.0},
             "train": {

@@ -76,8 +76,11 @@ class Play:
         self.state = rules.mask(house.facts)
         self.event = Event(LOOK)
         bits = rules.bits
-        self._possible = sorted(rules.possible(self.state), key=lambda deed: deed.command.format(**house.names))
         self._rooms = [(room, 1 << bits["at", "P", room]) for room in ROOMS]
+        possible = sorted(rules.possible(self.state), key=lambda deed: deed.command.format(**house.names))
+        anywhere = sum(bit for _, bit in self._rooms)
+        # What can be done in a room: deeds that need the player there, and those that need no room.
+        self._possible = {room: [deed for deed in possible if deed.needs & anywhere in (0, bit)] for room, bit in self._rooms}
         self._places = [
             [(place, 1 << bits[fact]) for place, fact in ((place, (how, thing, place)) for how, place in _PLACES) if fact in bits]
             + [(EATEN, 1 << bits[fact]) for fact in (("consumed", thing),) if fact in bits]
@@ -115,12 +118,12 @@ class Play:
         state = self.state
         scene = self._scenes.get(state)
         if scene is None:
+            room = next(room for room, bit in self._rooms if state & bit)
             deeds: dict[str, Deed] = {}
-            for deed in self._possible:
+            for deed in self._possible[room]:
                 if deed.needs & ~state == 0:
                     # Either hand does; one of them is enough.
                     deeds.setdefault(deed.command, deed)
-            room = next(room for room, bit in self._rooms if state & bit)
             places = tuple(next(place for place, bit in found if state & bit) for found in self._places)
             shut = frozenset(one for one, bit in self._shut if not state & bit)
             seen = 1 << ROOMS.index(room)

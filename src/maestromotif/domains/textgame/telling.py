@@ -5,7 +5,7 @@ Words are hashed. A command is told together with where it leads, as far as the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
@@ -46,6 +46,12 @@ class Rows:
 def _index(word: str) -> int:
     """Of a word, in ``[1, _WORDS)``."""
     return 1 + crc32(word.encode()) % (_WORDS - 1)
+
+
+@cache
+def _indices(phrase: str) -> tuple[int, ...]:
+    """Of the words of a phrase."""
+    return tuple(_index(word) for word in phrase.split())
 
 
 def command_text(play: Play, command: str) -> str:
@@ -107,23 +113,21 @@ def observe(play: Play) -> Rows:
     marks += [int(place == _TABLE) for place in scene.places[1:3]]
     marks += [0 if way == NOWHERE else 1 if way == HERE else 2 for way in view.ways]
     arrays = {
-        "scene": _row((word for phrase in scene_words(play) for word in phrase.split()), OBSERVATION.bags["scene"].length),
-        "carried": _row((word for phrase in carried for word in phrase.split()), OBSERVATION.bags["carried"].length),
+        "scene": _row(scene_words(play), OBSERVATION.bags["scene"].length),
+        "carried": _row(carried, OBSERVATION.bags["carried"].length),
         "status": (_STATUS[:-1] + np.array(marks)).astype(np.int16),
         COMMANDS: np.zeros((SLOTS, _length()), np.int16),
     }
     if len(scene.deeds) > SLOTS:
         raise ValueError(f"{len(scene.deeds)} commands, more than the {SLOTS} slots")
+    rows = arrays[COMMANDS]
     for slot, deed in enumerate(scene.deeds):
-        words = [*command_text(play, deed.command).split(), *_leads_to(deed.command, view.ways)]
-        arrays[COMMANDS][slot, : len(words)] = [_index(word) for word in words]
+        words = _indices(command_text(play, deed.command))
+        leads = [_index(f"towards-{target}") for target, way in zip(TARGETS, view.ways, strict=True) if way == deed.command]
+        rows[slot, : len(words) + len(leads)] = (*words, *leads)
     mask = np.zeros(SLOTS, np.uint8)
     mask[: len(scene.deeds)] = 1
     return Rows(arrays, mask)
-
-
-def _leads_to(command: str, ways: Sequence[str]) -> list[str]:
-    return [f"towards-{target}" for target, way in zip(TARGETS, ways, strict=True) if way == command]
 
 
 def _length() -> int:
@@ -131,8 +135,8 @@ def _length() -> int:
     return OBSERVATION.commands.length
 
 
-def _row(words: Iterable[str], length: int) -> NDArray[np.int16]:
+def _row(phrases: Iterable[str], length: int) -> NDArray[np.int16]:
     row = np.zeros(length, np.int16)
-    found = [_index(word) for word in words][:length]
+    found = [index for phrase in phrases for index in _indices(phrase)][:length]
     row[: len(found)] = found
     return row
