@@ -29,9 +29,10 @@ _COLUMNS = {name: column for column, name in enumerate(NUMBERS)}
 
 # Distances that have to be passed to have come nearer, and by how many of them one must have gone away before they count anew.
 _LEVELS = np.array([0.4, 0.33, 0.27, 0.22, 0.18, 0.145, 0.115, 0.09, 0.07, 0.053, 0.039, 0.028, 0.019, 0.012])
-_AWAY = 4
+_AWAY = 8
 _AT = 0.03
 _GRIP_FORCE, _GRIP_REACH, _LIFTED, _LIES = 0.3, 0.03, 0.04, 0.032
+_CLEAR = 0.052  # a gap between the fingers in which the cube is not held
 _ON_PLATE = 0.045
 _PRESSED, _RELEASED = 0.009, 0.004
 _SHUT, _OPEN, _NOTCH = 0.012, 0.105, 0.012
@@ -116,7 +117,7 @@ class RobotEnv(DomainEnv):
         front_B = DRAWER_FRONT - bench.drawer_B
         inside_B = (abs(cube[:, 0]) < 0.1) & (cube[:, 1] > front_B) & (height_B < 0.06)
         held_B = gripping_B & (height_B > _LIFTED) & ~inside_B
-        free_B = ~gripping_B
+        free_B = ~close_B | (bench.gap_B > _CLEAR)
         now = np.where(held_B, _HAND, where)
         now = np.where(free_B & inside_B, _DRAWER, now)
         lies_B = free_B & ~inside_B & (height_B < _LIES)

@@ -45,7 +45,7 @@ def _press(env: RobotEnv, game: int) -> Floats:
 
 def _slide(env: RobotEnv, game: int, direction: float) -> Floats:
     """Get behind the handle, then push or pull."""
-    above, action = _down_to(env, game, _HANDLE, -1)
+    _, action = _down_to(env, game, _HANDLE, -1)
     inside = env.bench.tip_B3[game, 2] < 0.065 and abs(env.towards_BP3[game, _HANDLE, 0]) < 0.04
     if inside and abs(env.towards_BP3[game, _HANDLE, 1]) < 0.03:
         return np.array([0.0, direction, action[2], -1.0])
@@ -97,7 +97,10 @@ def makes_sense(env: RobotEnv, game: int, skill: str) -> bool:
 
 def follow(env: RobotEnv, game: int, skill: str) -> Floats:
     """The action ``[4]`` that brings a skill on."""
-    return SKILLS[skill](env, game)
+    action = SKILLS[skill](env, game)
+    if action[2] > 0 and np.linalg.norm(env.towards_BP3[game, _CUBE]) < 0.05 and env.truth(game)["cube"] != "hand" and skill != "lift_cube":
+        action[3] = 1.0  # a cube just put down is not to be taken up again
+    return action
 
 
 class RobotExplorer:
