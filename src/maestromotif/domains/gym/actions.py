@@ -1,6 +1,7 @@
-"""Actions of any Gymnasium environment as a numbered list, which is what the policy chooses from.
+"""Actions of any Gymnasium environment as a policy gives them: numbers in [-1, 1], or an index in a list.
 
-Each elementary choice (a discrete action, one dimension of a continuous one) has a few named options. If there are at most ``MOST``
+Spaces that are continuous in all of their parts take a vector (``ActionVector``). All others are made a list (``ActionTable``): each
+elementary choice (a discrete action, one dimension of a continuous one) has a few named options. If there are at most ``MOST``
 combinations, each is an action; else each action moves one choice away from where it does nothing, and leaves the others there.
 """
 
@@ -10,17 +11,68 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from maestromotif.errors import DomainError
 
-__all__ = ["MOST", "ActionTable"]
+__all__ = ["MOST", "ActionTable", "ActionVector", "Actions", "read_actions"]
 
 MOST = 256
+_FEW = 3  # values of a continuous dimension beside discrete choices, where the adapter names no number
+
+
+class Actions(Protocol):
+    """How what a policy gives becomes what an environment takes.
+
+    Attributes:
+        names: of the actions, or of the dimensions of a vector.
+        continuous: an action is a vector.
+        maskable: a mask that the environment gives belongs to these actions.
+    """
+
+    names: tuple[str, ...]
+    continuous: bool
+    maskable: bool
+
+    def value(self, action: Any) -> Any:
+        """The action as the environment takes it; new arrays each time."""
+        ...
+
+    def name(self, action: Any) -> str:
+        """For captions and messages."""
+        ...
+
+    def sample(self, rng: np.random.Generator) -> Any:
+        """Any action."""
+        ...
+
+
+def read_actions(space: gymnasium.Space[Any], bins: int = 0, names: Sequence[str] = (), meanings: Sequence[str] = ()) -> Actions:
+    """The actions of a space.
+
+    Args:
+        bins: values of each continuous dimension; 0: a space that is continuous in all of its parts takes vectors.
+        names, meanings: see ``ActionTable``.
+
+    Raises:
+        DomainError: a kind of space that is not known, or names that do not fit.
+    """
+    if not bins and _is_continuous(space):
+        return ActionVector(space, names)
+    return ActionTable(space, bins or _FEW, names, meanings)
+
+
+def _is_continuous(space: gymnasium.Space[Any]) -> bool:
+    if isinstance(space, spaces.Tuple):
+        return all(map(_is_continuous, space.spaces))
+    if isinstance(space, spaces.Dict):
+        return all(map(_is_continuous, space.spaces.values()))
+    return isinstance(space, spaces.Box) and np.dtype(space.dtype).kind == "f"
 
 
 @dataclass(frozen=True)
@@ -33,7 +85,7 @@ class _Choice:
 
 
 class ActionTable:
-    """The actions of a space.
+    """The actions of a space, as a list.
 
     Args:
         space: discrete, continuous (``Box``), several of them (``MultiDiscrete``, ``MultiBinary``), or tuples and dictionaries of these.
@@ -59,7 +111,7 @@ class ActionTable:
             problem = f"the adapter names {len(names)} actions, the environment has {len(default)}: {_short(default)}"
             raise DomainError(problem, "Name them all, in this order")
         self.names = tuple(names) or tuple(default)
-        # A mask that an environment gives belongs to its discrete actions.
+        self.continuous = False
         self.maskable = isinstance(space, spaces.Discrete)
         self._options = [choice.options for choice in choices]
 
@@ -67,8 +119,47 @@ class ActionTable:
         return len(self._values)
 
     def value(self, action: int) -> Any:
-        """The action as the environment takes it; new arrays each time."""
         return self._assemble([options[index][1] for options, index in zip(self._options, self._values[action], strict=True)])
+
+    def name(self, action: int) -> str:
+        return self.names[action]
+
+    def sample(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(len(self)))
+
+
+class ActionVector:
+    """Vectors whose numbers in [-1, 1] are spread over each dimension's bounds; where it has none, they are taken as they are.
+
+    Args:
+        space: continuous (``Box`` of floats), or tuples and dictionaries of such.
+        names: of all dimensions; empty: made from the space.
+
+    Raises:
+        DomainError: names that do not fit.
+    """
+
+    def __init__(self, space: gymnasium.Space[Any], names: Sequence[str] = ()) -> None:
+        choices: list[_Choice] = []
+        # The two ends of each dimension are its bounds.
+        self._assemble = _plan(space, "", 2, choices)
+        self._low, self._high = (np.array([choice.options[end][1] for choice in choices], np.float64) for end in (0, 1))
+        default = [choice.label for choice in choices]
+        if names and len(names) != len(default):
+            problem = f"the adapter names {len(names)} actions, the environment's have {len(default)} dimensions: {_short(default)}"
+            raise DomainError(problem, "Name each dimension, in this order, or set bins to choose from a few values instead")
+        self.names = tuple(names) or tuple(default)
+        self.continuous, self.maskable = True, False
+
+    def value(self, action: NDArray[Any]) -> Any:
+        values = self._low + (np.clip(action.astype(np.float64), -1, 1) + 1) / 2 * (self._high - self._low)
+        return self._assemble(values.tolist())
+
+    def name(self, action: NDArray[Any]) -> str:
+        return ", ".join(f"{name} {number:.2f}" for name, number in zip(self.names, action.tolist(), strict=True))
+
+    def sample(self, rng: np.random.Generator) -> NDArray[Any]:
+        return rng.uniform(-1, 1, len(self.names)).astype(np.float32)
 
 
 def _plan(space: gymnasium.Space[Any], label: str, bins: int, choices: list[_Choice]) -> Callable[[Sequence[Any]], Any]:

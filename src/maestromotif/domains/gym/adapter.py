@@ -78,8 +78,9 @@ class Adapter:
     Attributes:
         title: for people; default: the environment's id.
         knowledge: what a coder or judge should know, in English.
-        actions: names of the actions, in order; default: as the environment calls them, else numbered.
-        bins: values that each dimension of a continuous action may take.
+        actions: names of the actions, in order, or of the dimensions of continuous ones; default: as the environment calls them, else
+            numbered.
+        bins: 0: actions that are continuous in all of their parts are. Else the number of values that each continuous dimension may take.
         fact_specs: documentation of what ``facts`` gives, without the facts ``steps`` and ``over``, which are always there.
         borders: by fact, the numbers whose passing is worth telling; see ``trend``.
         sign_specs: what reward models read beside the caption; their first value means that nothing happened.
@@ -90,7 +91,7 @@ class Adapter:
     title: str = ""
     knowledge: str = ""
     actions: Sequence[str] = ()
-    bins: int = 3
+    bins: int = 0
     fact_specs: Sequence[FactSpec] = ()
     borders: Mapping[str, Sequence[float]] = {}
     sign_specs: Sequence[SignSpec] = ()

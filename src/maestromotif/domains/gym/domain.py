@@ -26,7 +26,7 @@ from maestromotif.domains.contract import (
     Task,
     facts_class,
 )
-from maestromotif.domains.gym.actions import ActionTable
+from maestromotif.domains.gym.actions import Actions, read_actions
 from maestromotif.domains.gym.adapter import STANDARD_FACTS, Adapter, Condition, Goal
 from maestromotif.domains.gym.env import BAG, GymEnv
 from maestromotif.domains.gym.honesty import check_spaces
@@ -61,13 +61,19 @@ class InOrder:
 
 
 class GymExplorer:
-    """Random allowed actions, each of which it mostly goes on with for a while."""
+    """Random actions, each of which it mostly goes on with for a while.
 
-    def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
-        self._last_B = np.zeros(0, np.int64)
+    Args:
+        dimensions: of continuous actions; 0: actions are chosen among those that the mask allows.
+    """
 
-    def act(self, env: DomainEnv) -> NDArray[np.int64]:
+    def __init__(self, seed: int, dimensions: int = 0) -> None:
+        self._rng, self._dimensions = np.random.default_rng(seed), dimensions
+        self._last_B: NDArray[Any] = np.zeros(0, np.int64)
+
+    def act(self, env: DomainEnv) -> NDArray[Any]:
+        if self._dimensions:
+            return self._vectors(env.num_games)
         mask_BA = env.observation[ACTION_MASK] > 0
         fresh_B = np.argmax(self._rng.random(mask_BA.shape) * mask_BA, axis=1).astype(np.int64)
         goes_on_B = self._rng.random(len(mask_BA)) < _STICKY
@@ -78,16 +84,24 @@ class GymExplorer:
         actions_B: NDArray[np.int64] = fresh_B.copy()
         return actions_B
 
+    def _vectors(self, count: int) -> NDArray[Any]:
+        fresh_BA = self._rng.uniform(-1, 1, (count, self._dimensions)).astype(np.float32)
+        goes_on_B = self._rng.random(count) < _STICKY
+        if len(self._last_B) == count:
+            fresh_BA[goes_on_B] = self._last_B[goes_on_B]
+        self._last_B = fresh_BA
+        return fresh_BA.copy()
+
 
 class GymSimulator:
     """The environment itself under random play, four steps a tick: nothing is known of what a skill will be able to do."""
 
-    def __init__(self, env: GymEnv) -> None:
-        self._env = env
-        self._explorer = GymExplorer(0)
+    def __init__(self, env: GymEnv, dimensions: int) -> None:
+        self._env, self._dimensions = env, dimensions
+        self._explorer = GymExplorer(0, dimensions)
 
     def reset(self, seed: int) -> Facts:
-        self._explorer = GymExplorer(seed % 2**63)
+        self._explorer = GymExplorer(seed % 2**63, self._dimensions)
         self._env.reset([0], [seed])
         return self._env.facts(0)
 
@@ -163,7 +177,7 @@ class GymDomain(Domain):
             raise DomainError(f"the environment {self.env_id} cannot be made: {type(error).__name__}: {error}", "Mend [domain]") from error
 
     @cached_property
-    def _parts(self) -> tuple[Adapter, ActionTable, ObservationReader, Callable[..., Facts], int]:
+    def _parts(self) -> tuple[Adapter, Actions, ObservationReader, Callable[..., Facts], int]:
         """Made once: adapter, actions, reader of observations, class of facts, and the environment's own limit of steps."""
         env = self.make()
         try:
@@ -173,7 +187,7 @@ class GymDomain(Domain):
                 facts = facts_class("GymFacts", (*adapter.fact_specs, *STANDARD_FACTS))
             except Exception as error:  # whatever somebody's adapter raises
                 raise DomainError(f"{self.file}: the adapter cannot be made: {type(error).__name__}: {error}", "Mend it") from error
-            actions = ActionTable(env.action_space, adapter.bins, tuple(adapter.actions), _meanings(env))
+            actions = read_actions(env.action_space, adapter.bins, tuple(adapter.actions), _meanings(env))
             return adapter, actions, ObservationReader(env.observation_space), facts, _limit(env)
         finally:
             env.close()  # type: ignore[no-untyped-call]
@@ -215,7 +229,8 @@ class GymDomain(Domain):
     def observation_spec(self) -> ObservationSpec:
         reader = self._parts[2]
         bags = {BAG: Bag(reader.bag_size, reader.bag_length)} if reader.bag_length else {}
-        return ObservationSpec(bags=bags, dense=reader.dense, actions=len(self.actions), skip=tuple(bags))
+        actions = self._parts[1]
+        return ObservationSpec(bags, reader.dense, len(actions.names), skip=tuple(bags), continuous=actions.continuous)
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -284,10 +299,15 @@ class GymDomain(Domain):
         return GymEnv(num_games, self.make, adapter, self.file, actions, reader, self.observation_spec, facts)
 
     def simulator(self) -> GymSimulator:
-        return GymSimulator(self.make_env(1))
+        return GymSimulator(self.make_env(1), self._dimensions)
 
     def explorer(self, seed: int) -> GymExplorer:
-        return GymExplorer(seed)
+        return GymExplorer(seed, self._dimensions)
+
+    @property
+    def _dimensions(self) -> int:
+        actions = self._parts[1]
+        return len(actions.names) if actions.continuous else 0
 
 
 def _task(goal: Goal) -> Task:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts, ObservationSpec
-from maestromotif.domains.gym.actions import ActionTable
+from maestromotif.domains.gym.actions import Actions
 from maestromotif.domains.gym.adapter import Adapter
 from maestromotif.domains.gym.loading import where
 from maestromotif.domains.gym.observations import ObservationReader
@@ -52,7 +52,7 @@ class GymEnv(DomainEnv):
         make: Callable[..., gymnasium.Env[Any, Any]],
         adapter: Adapter,
         file: Path | None,
-        actions: ActionTable,
+        actions: Actions,
         reader: ObservationReader,
         spec: ObservationSpec,
         make_facts: Callable[..., Facts],
@@ -85,20 +85,20 @@ class GymEnv(DomainEnv):
             self._see(game, observation, info, 0.0, False)
             self._tell(game, RewardInput(BEGINNING, (0,) * len(self._adapter.sign_specs)))
 
-    def step(self, actions_B: NDArray[np.int64]) -> None:
-        for game, action in enumerate(actions_B.tolist()):
+    def step(self, actions_B: NDArray[Any]) -> None:
+        for game, action in enumerate(actions_B):
             self._at(game)
             before = self._facts[game]
             self._steps[game] += 1
             try:
                 observation, reward, terminated, truncated, info = self._envs[game].step(self._actions.value(action))
             except Exception as error:  # whatever somebody's environment raises
-                self._fail(game, f"step of the environment with the action {self._actions.names[action]!r}", error)
+                self._fail(game, f"step of the environment with the action {self._actions.name(action)!r}", error)
             over = bool(terminated) or bool(truncated)
             self.terminated_B[game] = over
             self._score[game] += float(reward)
             self._see(game, observation, info, float(reward), over)
-            self._describe(game, before, self._actions.names[action])
+            self._describe(game, before, self._actions.name(action))
 
     def _at(self, game: int) -> None:
         if self.playing is not None:
@@ -112,7 +112,13 @@ class GymEnv(DomainEnv):
         self._reader.write(observation, dense, bag)
         if not isinstance(info, Mapping):
             raise DomainError(f"the environment's info is a {type(info).__name__}, not a dictionary", "Mend the environment")
-        mask = arrays[ACTION_MASK][game]
+        self._truth[game] = {"reward": reward, "score": self._score[game], "info": info}
+        if not self._actions.continuous:
+            self._mask(arrays[ACTION_MASK][game], info, over)
+        self._read_facts(game, observation, info, over)
+
+    def _mask(self, mask: NDArray[np.uint8], info: Mapping[str, Any], over: bool) -> None:
+        """Write which actions the environment allows."""
         given = info.get("action_mask") if self._actions.maskable else None
         if given is None or over:
             mask[...] = 1
@@ -124,7 +130,8 @@ class GymEnv(DomainEnv):
                     "Let the mask allow one action at least in every state that is not the last",
                 )
             mask[...] = allowed > 0
-        self._truth[game] = {"reward": reward, "score": self._score[game], "info": info}
+
+    def _read_facts(self, game: int, observation: Any, info: Mapping[str, Any], over: bool) -> None:
         try:
             values = self._adapter.facts(observation, info)
             found = [values[name] for name in self._names]

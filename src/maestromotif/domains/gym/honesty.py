@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from maestromotif.domains.checks.tools import fail
-from maestromotif.domains.gym.actions import ActionTable
+from maestromotif.domains.gym.actions import Actions
 from maestromotif.domains.gym.observations import leaves
 
 __all__ = ["check_spaces"]
@@ -19,7 +19,7 @@ _STEPS = 300
 _TOLERANCE = 1e-3  # of a bound, for numbers that are rounded
 
 
-def check_spaces(make: Callable[[], gymnasium.Env[Any, Any]], actions: ActionTable) -> str:
+def check_spaces(make: Callable[[], gymnasium.Env[Any, Any]], actions: Actions) -> str:
     """Play at random; every observation lies in its space, and rewards and ends are numbers and bools.
 
     Args:
@@ -32,7 +32,7 @@ def check_spaces(make: Callable[[], gymnasium.Env[Any, Any]], actions: ActionTab
         observation, _ = _pair(env.reset(seed=episode), "reset")
         for step in range(_STEPS):
             _inside(observation, env.observation_space, f"step {step}")
-            answer = env.step(actions.value(int(rng.integers(len(actions)))))
+            answer = env.step(actions.value(actions.sample(rng)))
             if not isinstance(answer, tuple) or len(answer) != 5:
                 fail(f"step returned {_kind(answer)}, it must be (observation, reward, terminated, truncated, info)")
             observation, reward, terminated, truncated, _ = answer
