@@ -95,7 +95,7 @@ class Decider:
     def _read(self, reply: ChatReply, moment: Moment) -> tuple[str | None, str]:
         if reply.finish_reason in _WITHHELD:
             return None, _WITHHELD[reply.finish_reason]
-        choice, why = parse_choice(reply.text, moment.choices, self._briefing.names)
+        choice, why = parse_choice(reply.text, moment.choices, self._briefing.names or moment.choices)
         if choice is None and why != "not possible":
             why = "length" if reply.finish_reason == "length" else "refused" if is_refusal(reply.text) else why
         return choice, why

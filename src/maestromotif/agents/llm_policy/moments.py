@@ -96,18 +96,21 @@ class Briefing:
             problem = f"{ACTIONS}: the actions of {domain.id} are numbers, which a language model cannot choose by name"
             raise ConfigError(problem, "Leave it out; a language model can still choose skills (llm-skills)")
         self.label = "ACTION" if self._acts else "SKILL"
-        self.names = domain.actions if self._acts else skills.ids
+        # Commands in words differ from moment to moment; only questions can tell them.
+        listed = self._acts and domain.observation_spec.commands is not None
+        self.names = () if listed else domain.actions if self._acts else skills.ids
         shared = {
             "title": domain.title,
             "knowledge": domain.knowledge,
             "facts": "\n".join(f"- {spec.name}: {spec.doc}" for spec in domain.fact_specs if _is_shown(spec)),
             "task": description,
             "max_steps": f"{max_steps:,}",
-            "example": self.names[0],
+            "example": self.names[0] if self.names else "one of the possible actions",
         }
         if self._acts:
             repeat = "once" if config.repeat == 1 else f"{config.repeat} times, or until it is not possible any more"
-            self.system = _prompt("act-system").render(**shared, choices=", ".join(self.names), repeat=repeat)
+            choices = ", ".join(self.names) or "those that a question lists, other ones in other moments"
+            self.system = _prompt("act-system").render(**shared, choices=choices, repeat=repeat)
         else:
             described = "\n".join(f"- {skill.id}: {' '.join(skill.description.split())}" for skill in skills)
             self.system = _prompt("pick-system").render(**shared, skills=described)

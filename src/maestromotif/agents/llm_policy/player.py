@@ -187,18 +187,23 @@ class PlayedGame:
 
     def _act(self) -> Decisions:
         """An episode in which actions are decided."""
-        arrays, names = self._arrays, self._domain.actions
+        arrays = self._arrays
         mask = arrays.observation[ACTION_MASK][0]
         for began in self._steps():
+            names = self._names()
             allowed = tuple(names[index] for index in np.flatnonzero(mask))
             choice = (yield self._moment(allowed)) if len(allowed) > 1 else (*allowed, *names)[0]
             action = names.index(choice)
             for _ in range(self._repeat):
                 arrays.action[0] = action
                 self.games.step()
-                if arrays.fresh[0] or not mask[action]:
+                if arrays.fresh[0] or not mask[action] or self._names()[action] != choice:
                     break
             self._note(began, choice, "")
+
+    def _names(self) -> Sequence[str]:
+        """What the actions are called now, those that can be chosen first."""
+        return self._env.action_names(0) or self._domain.actions
 
     def _pick(self, driver: EpisodeDriver) -> Decisions:
         """An episode in which skills are decided."""
