@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ import pytest
 pytest.importorskip("minigrid")
 
 from maestromotif.domains.checks import DomainContract
-from maestromotif.domains.contract import ACTION_MASK, Domain
+from maestromotif.domains.contract import ACTION_MASK, Domain, Facts
 from maestromotif.domains.grid import GridEnv, GridHouse, sight
 from maestromotif.domains.grid import vocabulary as words
 from maestromotif.domains.grid.scripts import AIMS, follow, makes_sense
 from maestromotif.domains.grid.world import FLOOR, GOAL, LOCKED, OPEN, SILL, WALL, GridHouseWorld, code
 from maestromotif.domains.registry import load_domain
 from maestromotif.errors import DomainError
+from maestromotif.programs.contracts import make_scenes
 from maestromotif.skills import SkillSet
 from maestromotif.types import RewardInput
 
@@ -197,6 +199,47 @@ def test_ground_truth_scores_the_aim_of_every_shipped_skill() -> None:
     assert [domain.caption_score("bring_home", event) for event in (put, elsewhere)] == [1.0, 0.0]
     assert domain.caption_score("put_down", elsewhere) == 1.0
     assert domain.caption_score("a skill of one's own", put) is None
+
+
+@pytest.mark.parametrize("room", [5, 9])
+def test_facts_that_occur_are_possible_and_those_that_are_drawn_hang_together(room: int) -> None:
+    domain = GridHouse({"room": room})
+    names = [spec.name for spec in domain.fact_specs]
+    played = [[_values(facts, names) for facts in episode] for episode in domain.recorded_facts()]
+    scenes = make_scenes(domain, SkillSet.parse(domain.skills_toml), domain.recorded_facts(), seed=1)
+    drawn = [[_values(facts, names) for facts in episode] for episode in scenes.drawn]
+    assert len(drawn) > 20
+    for episode in played + drawn:
+        before = None
+        for values in episode:
+            assert domain.possible_facts(values, before) == values
+            before = values
+    moments = [values for episode in drawn for values in episode[1:]]
+    assert {values["carrying"] for values in moments} == set(words.HANDS)
+    assert {values["room"] for values in moments} == set(words.ROOMS)
+    for values in moments:
+        held = [thing for thing in words.HANDS[1:] if values[f"{thing}_at"] == "hand"]
+        assert held == [thing for thing in (values["carrying"],) if thing != "nothing"]
+        assert values["picked_up"] - values["put_down"] == len(held)
+        assert values["door"] == "open" or "vault" not in (values["room"], values["key_at"], values["ball_at"])
+
+
+def test_impossible_facts_are_mended() -> None:
+    domain = GridHouse()
+    names = [spec.name for spec in domain.fact_specs]
+    env = domain.make_env(1)
+    env.reset([0], [3])
+    start = _values(env.facts(0), names)
+    wish = {"carrying": "box", "key_at": "hand", "door": "locked", "room": "vault", "before": "locked door", "on_goal": True}
+    found = domain.possible_facts({**start, **wish}, {**start, "steps": 7, "goal_visits": 2})
+    assert found is not None
+    mended = {"x": 6, "key_at": "hall", "box_at": "hand", "door": "open", "room": "hall", "before": "floor"}
+    counted = {"steps": 7, "picked_up": 2, "put_down": 1, "goal_visits": 2}
+    assert found == {**start, **wish, **mended, **counted, "goal_seen": True}
+
+
+def _values(facts: Facts, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(facts, name) for name in names}
 
 
 @pytest.mark.parametrize("options", [{"rooms": 5}, {"room": 4}, {"room": 10}, {"room": "big"}, {"room": True}])

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from maestromotif.domains.contract import CallMeasure, Domain, Facts, FactSpec, ObservationSpec, SignSpec, Task
-from maestromotif.domains.grid import progress, tasks, vocabulary
+from maestromotif.domains.grid import possible, progress, tasks, vocabulary
 from maestromotif.domains.grid.env import GridEnv
 from maestromotif.domains.grid.scripts import GridExplorer, GridSimulator
 from maestromotif.domains.grid.telling import OBSERVATION
@@ -120,6 +120,9 @@ class GridHouse(Domain):
             env.step(explorer.act(env))
             moments.append([env.facts(game) for game in range(_RECORDED_GAMES)])
         return list(zip(*moments, strict=True))
+
+    def possible_facts(self, values: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return possible.possible_facts(values, before, self._room)
 
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         return progress.caption_score(skill_id, reward_input)

@@ -18,6 +18,7 @@ __all__ = [
     "BEFORE",
     "BLOCKED",
     "DEEDS",
+    "DONE",
     "DOORS",
     "ENTERED_GOAL",
     "FACINGS",
@@ -104,7 +105,7 @@ SIGNS: tuple[SignSpec, ...] = (
 # What was done: these, then things picked up, then things put down by room.
 LOOK, TURNED, BLOCKED, WALKED, OPENED, PICKED = 0, 1, 3, 4, 5, 6
 PUT = PICKED + len(HANDS) - 1
-_DONE = (
+DONE = (
     "You look around.",
     "You turn left.",
     "You turn right.",
@@ -114,7 +115,7 @@ _DONE = (
     *(f"You pick up the {thing}." for thing in HANDS[1:]),
     *(f"You put the {thing} down {place}." for thing in HANDS[1:] for place in ("at home", "in the hall", "in the vault")),
 )
-DEEDS = len(_DONE)
+DEEDS = len(DONE)
 ENTERED_GOAL = len(ROOMS) + 1
 AMOUNTS = (0, 3, 8)  # most squares of each of SIGHTS but the last
 _ENTERED = ("", " You come home.", " You enter the hall.", " You enter the vault.", " You stand on the green goal.")
@@ -126,7 +127,7 @@ _SIGHTS = (
 )
 _THING_TEXTS = tuple(f" You see the {name}." for name in ("key", "locked door", "ball", "box", "green goal"))
 _BEFORE = ("", *(f" The {thing} lies right before you." for thing in HANDS[1:]), " The locked door is right before you.")
-SIZES = (len(_DONE), len(_ENTERED), len(_SIGHTS), 1 << len(THINGS), len(_BEFORE))
+SIZES = (len(DONE), len(_ENTERED), len(_SIGHTS), 1 << len(THINGS), len(_BEFORE))
 Event = Sequence[int]
 
 
@@ -139,7 +140,7 @@ def message(event: Event) -> str:
     """What a step felt like."""
     done, entered, sight, things, before = event
     seen = "".join(text for bit, text in enumerate(_THING_TEXTS) if things >> bit & 1)
-    return _DONE[done] + _ENTERED[entered] + _SIGHTS[sight] + seen + _BEFORE[before]
+    return DONE[done] + _ENTERED[entered] + _SIGHTS[sight] + seen + _BEFORE[before]
 
 
 def reward_input(event: Event) -> RewardInput:
