@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-mujoco = pytest.importorskip("mujoco")
+pytest.importorskip("mujoco")
+
+import mujoco
 
 from maestromotif.domains.checks import DomainContract
 from maestromotif.domains.contract import DENSE, Domain
@@ -153,7 +155,7 @@ def test_what_is_seen_tells_where_things_are_from_the_hand() -> None:
     env.reset(range(5), range(5))
     bench, dense = env.bench, env.observation[DENSE]
     assert dense.shape == (5, RobotBench().observation_spec.dense)
-    coarse = dense[:, 12:27].reshape(5, 5, 3) / 4
+    coarse = dense[:, 13:28].reshape(5, 5, 3) / 4
     np.testing.assert_allclose(coarse[:, 0], bench.cube_B3 - bench.tip_B3, atol=1e-6)
     np.testing.assert_allclose(coarse[:, 1], np.clip(bench.button_B3 - bench.tip_B3, -0.5, 0.5), atol=1e-6)
     assert np.abs(dense).max() <= 2

@@ -84,8 +84,9 @@ class RobotBench(Domain):
             # Games begin anew with every shard only, since they have no end of their own: 256 benches of 160 steps.
             "collect": {"steps": 40_960, "num_games": 64, "shard_steps": 10_240},
             "annotate": {"pairs": 3_000},
-            # Most captions mean nothing to a skill, and better_than_nothing leaves those out; a quantile would leave out what leads to the aim.
-            "reward": {"contrast": 3.0, "threshold_quantile": 0.0},
+            # Most captions mean nothing to a skill, and better_than_nothing leaves those out; a quantile would leave out what leads to
+            # the aim as well.
+            "reward": {"contrast": 2.0, "threshold_quantile": 0.0},
             "train": {
                 "steps": 2_000_000,
                 "games": 64,
@@ -95,6 +96,7 @@ class RobotBench(Domain):
                 "hidden": 64,
                 "core": "ff",
                 "entropy": 0.001,
+                "learning_rate": 5e-4,
                 "episode_steps": 400,
                 "returns": "renew",
                 "workers": 2,

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _PLACES, _TABLE, _PLATE, _DRAWER, _HAND = len(words.PLACES), *range(len(words.CUBE_AT))
 _COARSE, _FINE = 4.0, 25.0  # scales at which distances are seen
-_DENSE = 3 + 3 + 3 + 1 + 2 + 2 * 3 * _PLACES + 3 + 1 + 3 + 2 + len(words.DRAWERS) + 1 + len(words.CUBE_AT)
+_DENSE = 3 + 3 + 3 + 2 + 2 + 2 * 3 * _PLACES + 3 + 1 + 3 + 2 + len(words.DRAWERS) + 1 + len(words.CUBE_AT)
 
 OBSERVATION = ObservationSpec(bags={}, dense=_DENSE, actions=len(ACTIONS), continuous=True)
 
@@ -186,7 +186,7 @@ class RobotEnv(DomainEnv):
             bench.tip_B3 / (0.3, 0.28, 0.12) - (0, 0, 1),
             np.clip(bench.speed_B3 / 0.6, -2, 2),
             (bench.goal_B3 - bench.tip_B3) / 0.04,
-            bench.gap_B[:, None] / 0.034 - 1,
+            np.stack([bench.gap_B / 0.034 - 1, bench.grip_B / 0.034], 1),
             np.tanh(bench.touch_B2 / 4),
             np.clip(_COARSE * towards, -2, 2).reshape(count, -1),
             np.tanh(_FINE * towards).reshape(count, -1),

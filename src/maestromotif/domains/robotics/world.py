@@ -23,7 +23,7 @@ DRAWER_FRONT, DRAWER_LENGTH = 0.15, 0.13  # where the front of the shut drawer i
 SECONDS = 0.04
 
 _SUBSTEPS = 8
-_STRIDE = 0.025  # that an action moves the hand's goal, at most
+_STRIDE, _SQUEEZE = 0.025, 0.012  # that an action moves the goals of hand and fingers, at most
 _LOW, _HIGH = np.array([-0.3, -0.28, 0.016]), np.array([0.3, 0.26, 0.24])
 _LEAD = 0.04  # that the goal may be ahead of the hand, so that pushing against something does not wind up
 _OPEN, _CLOSED = 0.034, -0.02
@@ -49,7 +49,7 @@ class Bench:
 
     Attributes, written anew by ``reset`` and ``step``:
         tip_B3: between the fingertips; speed_B3: of the hand, m/s; goal_B3: where the hand is being driven.
-        gap_B: between the fingers; touch_B2: forces on the left and right finger, N.
+        gap_B: between the fingers; grip_B: where each of them is being driven; touch_B2: forces on the left and right finger, N.
         cube_B3, plate_B3: their middles; button_B3: the top of the button when it is not pressed.
         pressed_B: depth of the button; drawer_B: how far the drawer has come out.
     """
@@ -59,7 +59,7 @@ class Bench:
         self._model = model()
         self._data = [mujoco.MjData(self._model) for _ in range(count)]
         self._qpos_BQ, self._qvel_BV = np.zeros((count, self._model.nq)), np.zeros((count, self._model.nv))
-        self.touch_B2, self.goal_B3 = np.zeros((count, 2)), np.zeros((count, 3))
+        self.touch_B2, self.goal_B3, self.grip_B = np.zeros((count, 2)), np.zeros((count, 3)), np.zeros(count)
         self.plate_B3, self.button_B3 = np.zeros((count, 3)), np.zeros((count, 3))
         self.tip_B3, self.cube_B3 = self._qpos_BQ[:, _HAND], self._qpos_BQ[:, _CUBE]
         self.speed_B3, self.drawer_B = self._qvel_BV[:, _HAND_SPEED], self._qpos_BQ[:, _DRAWER]
@@ -87,14 +87,15 @@ class Bench:
             data.mocap_pos[0], data.mocap_pos[1] = (*plate, 0.001), (*button, 0)
             mujoco.mj_forward(self._model, data)
             self.plate_B3[game], self.button_B3[game] = (*plate, 0), (*button, 0.06)
-            self.goal_B3[game] = hand
+            self.goal_B3[game], self.grip_B[game] = hand, _OPEN
             self._read(game)
 
     def step(self, actions_B4: NDArray[Any]) -> None:
-        """Drive the hands by three numbers in [-1, 1], and the fingers by one: open above 0, else closed."""
+        """Move the goals of the hands by three numbers in [-1, 1], and those of the fingers by one, outwards above 0."""
         goal_B3 = np.clip(self.goal_B3 + _STRIDE * actions_B4[:, :3], self.tip_B3 - _LEAD, self.tip_B3 + _LEAD)
         np.clip(goal_B3, _LOW, _HIGH, out=self.goal_B3)
-        fingers = np.where(actions_B4[:, 3] > 0, _OPEN, _CLOSED).tolist()
+        np.clip(self.grip_B + _SQUEEZE * actions_B4[:, 3], _CLOSED, _OPEN, out=self.grip_B)
+        fingers = self.grip_B.tolist()
         for game, data in enumerate(self._data):
             ctrl = data.ctrl
             ctrl[:3], ctrl[3:] = self.goal_B3[game], fingers[game]
