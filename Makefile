@@ -62,12 +62,12 @@ $(VENV)/.installed: $(SOURCES) | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing what the tests need ..."
-	@$(PIP) -e '.[nethack,grid,test]'
+	@$(PIP) -e '.[nethack,grid,robotics,test]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	@echo "Installing linters ..."
-	@$(PIP) -e '.[nethack,grid,test,dev]'
+	@$(PIP) -e '.[nethack,grid,robotics,test,dev]'
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
