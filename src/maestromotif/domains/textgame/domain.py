@@ -18,7 +18,8 @@ from maestromotif.types import RewardInput
 __all__ = ["TextHouse"]
 
 _SLIPS = 0.15
-_RECORDED_GAMES, _RECORDED_STEPS = 3, 120
+_RECORDED_GAMES, _RECORDED_STEPS = 6, 60
+_RECORDED_SLIPS = 0.6  # skills by rule are done after two or three commands; programs should be tried on longer calls, too
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ class TextHouse(Domain):
                 "features": 64,
                 "hidden": 64,
                 "core": "ff",
-                "episode_steps": 200,
+                "episode_steps": 100,
                 # With "cut", exploring learns to leave the last room unseen, since seeing it ends its income.
                 "returns": "renew",
                 "workers": 2,
             },
             "evaluate": {
                 "skill_episodes": 32,
-                "max_steps": 400,
+                "max_steps": 200,
                 "tasks": ["dinner", "treat", "treat_served", "dinner_treat", "table_set"],
             },
         }
@@ -104,7 +105,7 @@ class TextHouse(Domain):
 
     def recorded_facts(self) -> Sequence[Sequence[Facts]]:
         """Episodes of the explorer, played now."""
-        env, explorer = self.make_env(_RECORDED_GAMES), self.explorer(0)
+        env, explorer = self.make_env(_RECORDED_GAMES), TextExplorer(0, _RECORDED_SLIPS)
         env.reset(range(_RECORDED_GAMES), range(_RECORDED_GAMES))
         moments = [[env.facts(game) for game in range(_RECORDED_GAMES)]]
         for _ in range(_RECORDED_STEPS):

@@ -16,8 +16,6 @@ from maestromotif.domains.textgame.rules import Deed
 
 __all__ = ["AIMS", "TextExplorer", "TextSimulator", "follow", "makes_sense"]
 
-_TICK = 3
-
 
 def _takes(thing: str) -> Callable[[Deed], bool]:
     return lambda deed: deed.rule.startswith("take") and deed.things[0] == thing
@@ -70,7 +68,7 @@ def follow(play: Play, skill: str, rng: np.random.Generator) -> int:
 
 
 class TextSimulator:
-    """The house itself, in which one tick is up to three commands of a skill by rule.
+    """The house itself, in which one tick is one command of a skill by rule.
 
     Args:
         slips: chance that a command is a random one.
@@ -87,16 +85,9 @@ class TextSimulator:
         return self._env.facts(0)
 
     def step(self, skill: str) -> tuple[Facts, bool]:
-        before = self._env.facts(0)
-        facts = before
-        for _ in range(_TICK):
-            skilled = "" if self._rng.random() < self._slips else skill
-            self._env.step(np.array([follow(self._env.plays[0], skilled, self._rng)], np.int64))
-            facts = self._env.facts(0)
-            # A tick ends where a program may want to decide anew.
-            if any(getattr(facts, name) != getattr(before, name) for name in ("taken", "put_away", "meals", "food", "door", "more_to_see")):
-                break
-        return facts, False
+        skilled = "" if self._rng.random() < self._slips else skill
+        self._env.step(np.array([follow(self._env.plays[0], skilled, self._rng)], np.int64))
+        return self._env.facts(0), False
 
     def truth(self) -> Mapping[str, Any]:
         return self._env.truth(0)
@@ -106,13 +97,17 @@ class TextExplorer:
     """Tries one skill by rule after the other, each until it is done or for a while, and gives a chance command now and then.
 
     Half of the tries are of what leads into the cellar or to a cooked meal, or else such moments would hardly ever be met.
+
+    Args:
+        slips: share of the commands that are given by chance.
     """
 
-    _CHANGES, _SLIPS = 0.05, 0.2
+    _CHANGES = 0.05
     _CHAINS = ("open_door", "cook_food", "fetch_treat", "fetch_key", "fetch_food")
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, slips: float = 0.2) -> None:
         self._rng = np.random.default_rng(seed)
+        self._slips = slips
         self._skills: list[str] = []
 
     def act(self, env: DomainEnv) -> NDArray[np.int64]:
@@ -124,7 +119,7 @@ class TextExplorer:
         for game, play in enumerate(env.plays):
             if rng.random() < self._CHANGES or not makes_sense(play, self._skills[game]):
                 self._skills[game] = self._choose(play)
-            skill = "" if rng.random() < self._SLIPS else self._skills[game]
+            skill = "" if rng.random() < self._slips else self._skills[game]
             actions_B[game] = follow(play, skill, rng)
         return actions_B
 

@@ -64,27 +64,27 @@ def _task(name: str, description: str, landmarks: Sequence[Landmark], max_steps:
 _TREAT = (_open, _held("treat"))
 _ALL = (
     # One skill, once what it needs has been found.
-    _task("key", "Have the key of the cellar in a hand.", (_held("key"),), 100),
-    _task("food", "Have the food that has to be cooked in a hand.", (_held("food"),), 100),
+    _task("key", "Have the key of the cellar in a hand.", (_held("key"),), 40),
+    _task("food", "Have the food that has to be cooked in a hand.", (_held("food"),), 40),
     # Two.
-    _task("cellar_open", "Fetch the key, unlock the door of the cellar and open it.", (_held("key"), _open), 150),
-    _task("cooked", "Fetch the food and cook it.", (_cooked,), 150),
+    _task("cellar_open", "Fetch the key, unlock the door of the cellar and open it.", (_held("key"), _open), 40),
+    _task("cooked", "Fetch the food and cook it.", (_cooked,), 40),
     # Three.
-    _task("dinner", "Fetch the food, cook it, and eat it after that.", (_cooked, _eaten("food")), 150),
-    _task("served", "Fetch the food, cook it, and put the cooked food on the kitchen table.", (_meal_served,), 200),
-    _task("treat", "Open the cellar with the key and fetch the treat from there.", _TREAT, 200),
+    _task("dinner", "Fetch the food, cook it, and eat it after that.", (_cooked, _eaten("food")), 40),
+    _task("served", "Fetch the food, cook it, and put the cooked food on the kitchen table.", (_meal_served,), 50),
+    _task("treat", "Open the cellar with the key and fetch the treat from there.", _TREAT, 50),
     # Four and more.
     _task(
-        "treat_served", "Open the cellar with the key, fetch the treat, and put it on the kitchen table.", (*_TREAT, _served("treat")), 250
+        "treat_served", "Open the cellar with the key, fetch the treat, and put it on the kitchen table.", (*_TREAT, _served("treat")), 60
     ),
-    _task("key_back", "Open the cellar with the key, and put the key on the kitchen table after that.", (_open, _served("key")), 250),
+    _task("key_back", "Open the cellar with the key, and put the key on the kitchen table after that.", (_open, _served("key")), 60),
     _task(
         "dinner_treat",
         "Fetch the food, cook it and eat it. After that, open the cellar with the key, fetch the treat, and eat it, too.",
         (_cooked, _eaten("food"), _eaten("treat")),
-        350,
+        80,
     ),
-    _task("table_set", "Have both the cooked food and the treat from the cellar lie on the kitchen table.", (_table_set,), 350),
+    _task("table_set", "Have both the cooked food and the treat from the cellar lie on the kitchen table.", (_table_set,), 80),
 )
 TASKS: Mapping[str, Task] = {task.id: task for task in _ALL}
 
