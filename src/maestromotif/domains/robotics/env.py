@@ -200,6 +200,12 @@ class RobotEnv(DomainEnv):
         )
         self.observation[DENSE][...] = np.concatenate(parts, 1)
 
+    def picture(self, game: int) -> NDArray[np.uint8]:
+        # Whoever only plays need not load what draws.
+        from maestromotif.domains.robotics.pictures import draw
+
+        return draw(self.bench, game, bool(self._counts["lamp_on"][game]))
+
     def facts(self, game: int) -> Facts:
         return words.make_facts(self._numbers_BF[game].tolist(), words.message(self._event_BE[game].tolist()))
 
