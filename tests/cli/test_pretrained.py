@@ -42,6 +42,19 @@ def test_a_task_alone_is_enough(tmp_path: Path) -> None:
     assert "nothing to collect" in error
 
 
+@pytest.mark.parametrize("command", ["evaluate", "bench"])
+def test_a_new_project_is_played_by_whatever_command_comes_first(command: str, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert maestromotif("init", root, "--pretrained").returncode == 0
+    evaluate = {"max_steps": 40, "task_episodes": 2, "skill_episodes": 2, "games": 2, "tasks": ["delphi"]}
+    settings = [word for key, value in evaluate.items() for word in ("--set", f"evaluate.{key}={json.dumps(value)}")]
+    more = ["--episodes", 2, "--max-steps", 40, "--policies", "trained"] if command == "bench" else []
+    result = maestromotif(command, root, *more, *settings)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "delphi" in result.stdout
+    assert {path.name for path in (root / "artifacts").iterdir()} >= {"rewards", "programs", "training", "tasks"}
+
+
 def test_skills_that_were_not_trained_are_refused(tmp_path: Path) -> None:
     root = tmp_path / "project"
     assert maestromotif("init", root, "--pretrained").returncode == 0

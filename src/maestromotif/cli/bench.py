@@ -240,9 +240,7 @@ def _programs(project: Project, wanted: _Wanted, further: Mapping[str, Mapping[s
     if wanted.generations and wanted.write:
         write_generations(project, wanted.generated(project), wanted.generations)
     elif wanted.write and needed:
-        # Nobody is expected to have each task of a family written beforehand.
-        lacking = [task for task in wanted.tasks if task not in list(project.domain.tasks) and not project.folder(f"task:{task}").exists()]
-        write_tasks(project, lacking)
+        write_tasks(project, _expected(project, wanted.tasks))
     found: dict[str, dict[str, str]] = {}
     for task in wanted.generated(project) if wanted.generations else wanted.tasks or project.domain.tasks:
         own = project.folder(f"task:{task}") / f"{task}.py"
@@ -262,6 +260,18 @@ def _programs(project: Project, wanted: _Wanted, further: Mapping[str, Mapping[s
     if not found:
         raise ArtifactError(f"{project.root}: no task has a program", f"Run `maestromotif evaluate {project.root}`")
     return found
+
+
+def _expected(project: Project, named: Sequence[str]) -> list[str]:
+    """Tasks without a program that nobody is expected to have had written before: of a family; with skills that came trained, any."""
+    given, listed = bool(project.config.project.pretrained), set(project.domain.tasks)
+
+    def lacks(task: str) -> bool:
+        return not project.folder(f"task:{task}").exists()
+
+    if given and not named and all(map(lacks, listed)):
+        return list(project.config.evaluate.tasks or project.domain.tasks)
+    return [task for task in named if lacks(task) and (given or task not in listed)]
 
 
 def _read(path: Path, remedy: str) -> str:

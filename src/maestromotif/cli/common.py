@@ -96,7 +96,7 @@ def run_stages(project: Project, stages: Sequence[Stage], required: Sequence[Sta
     """Run stages under the project's lock, with a display.
 
     Args:
-        required: stages that must be up to date already.
+        required: stages that must be up to date already; what came with the package is taken.
     """
     from maestromotif.stages.catalogue import solved_stages
     from maestromotif.stages.insight import requested_stages

@@ -61,8 +61,4 @@ def write_tasks(project: Project, tasks: Sequence[str]) -> None:
 def _write(project: Project, stages: Sequence[Stage]) -> None:
     from maestromotif.stages.catalogue import training_stages
 
-    training = training_stages(project)
-    if project.config.project.pretrained:
-        run_stages(project, [*training, *stages])
-    else:
-        run_stages(project, stages, training)
+    run_stages(project, stages, training_stages(project))

@@ -60,7 +60,7 @@ def solve(
     skills first play it, the coder is told where its chains of skills broke, and a new version takes its place only if it is better on
     fresh episodes.
     """
-    from maestromotif.stages.catalogue import ancestors, named_task, repair_stages, solve_stage, task_stage, training_stages
+    from maestromotif.stages.catalogue import ancestors, named_task, repair_stages, solve_stage, task_stage
     from maestromotif.stages.repair import RepairPlan
 
     folder, task = _with_pretrained(folder, task, pretrained)
@@ -72,8 +72,7 @@ def solve(
         return
     todo = repair_stages(project, plan) if repair else [task_stage(project, name, text)]
     required = [stage for stage in ancestors(project, solve_stage(project, name, text, episodes)) if stage.id != f"task:{name}"]
-    taken = training_stages(project) if project.config.project.pretrained else []
-    run_stages(project, [*taken, *todo], [stage for stage in required if stage.id not in {known.id for known in taken}])
+    run_stages(project, todo, required)
     if repair:
         print_repair(project, name)
     # Made only now, since it depends on the version in use.

@@ -29,9 +29,9 @@ def pretrained_stages(project: Project, recheck: Callable[[Project, Path], None]
     name = project.config.project.pretrained
     check_fit(name, project.domain, project.skills)
     return [
-        Stage("reward", "takes the rewards of trained skills", (), _inputs, partial(_copy, "reward")),
-        Stage("program", "takes the programs of trained skills", (), _inputs, partial(_copy, "program"), recheck=recheck),
-        Stage("train", "takes the trained network", ("reward", "program"), _inputs, _take_network),
+        Stage("reward", "takes the rewards of trained skills", (), _inputs, partial(_copy, "reward"), given=True),
+        Stage("program", "takes the programs of trained skills", (), _inputs, partial(_copy, "program"), recheck=recheck, given=True),
+        Stage("train", "takes the trained network", ("reward", "program"), _inputs, _take_network, given=True),
     ]
 
 

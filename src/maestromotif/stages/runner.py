@@ -86,7 +86,7 @@ class Runner:
                 self._work(stage, plan)
 
     def require(self, stages: Sequence[Stage]) -> None:
-        """Make sure that these stages are up to date, without running any.
+        """Make sure that these stages are up to date, without running any but those that are ``given``.
 
         Raises:
             ProjectError: one has not run, or no longer fits the project's files.
@@ -96,6 +96,8 @@ class Runner:
             plan = self.plan(stage)
             if plan.action == "recheck":
                 self._recheck(stage)
+            elif plan.action in ("make", "resume") and stage.given:
+                self._work(stage, plan)
             elif plan.action in ("make", "resume"):
                 folder = self.project.root
                 problem = f"{folder}: the stage {stage.id} is not done" + (f" ({plan.why})" if plan.why else "")

@@ -57,6 +57,7 @@ class Stage:
         goal: how far the work goes; a larger number continues a finished artifact instead of making it anew.
         recheck: for artifacts whose ``.py`` files a person may edit: check them again, or raise ``ProgramError``.
         apart: run in a child process without the keys of this one.
+        given: takes what came with the package, in a moment; so it is simply done where others have to be done already.
         replayable: partial work can be had again at no cost, from the store of calls; an error then leaves none behind.
         options: what the child needs, beside the id, to make the same stage.
     """
@@ -69,6 +70,7 @@ class Stage:
     goal: Callable[[Project], Mapping[str, int]] = _no_goal
     recheck: Callable[[Project, Path], None] | None = None
     apart: bool = True
+    given: bool = False
     replayable: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
