@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,8 +69,22 @@ def test_a_task_is_shown_by_its_full_episodes_and_by_the_evaluation_without_them
     assert benched.score is not None
     assert evaluated.score is not None
     assert set(benched.beside) == set(evaluated.beside) == {"untrained", "random"}
-    assert "cut after 60 of 120 steps" in evaluated.note
-    assert "cut" not in benched.note
+    assert (evaluated.cut, benched.cut) == (60, 0)
+    assert evaluated.notes == benched.notes == ()
+
+
+def test_the_papers_measure_stands_beside_ones_own_figure_of_it(project: ReportSources) -> None:
+    (bench,) = gather_benches(project, Notes())
+    own = next(row for row in bench.rows if row.task == "both_ends")
+    cells = {"trained": {"value": 0.25, "text": "25.0% 9-53"}, "random": {"value": 0.0, "text": "0.0% 0-24"}}
+    proxy = replace(own, measure="proxy", paper="46 % ± 1.70", cells=cells)
+    counted = replace(own, measure="proxy count", paper="0.66 ± 0.01", cells={"trained": {"value": 0.5, "text": "0.50 0.10-0.90"}})
+    results = gather_results(project, Notes())
+    (asked,) = asked_tasks(project, results, [replace(bench, rows=[own, proxy, counted])])
+    assert asked.notes == ("proxy 25\u202f% · paper 46\u202f%", "proxy count 0.50 · paper 0.66")
+    assert asked.marks == (0.46,)
+    (same,) = asked_tasks(project, results, [replace(bench, rows=[replace(own, paper="29 % ± 1.20")])])
+    assert (same.beside["paper"], same.notes, same.marks) == (0.29, (), ())
 
 
 def test_baselines_tell_what_they_cost_and_what_they_lack(project: ReportSources) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from maestromotif.report import ReportConfig, ReportSources, write_report
 from maestromotif.report.expected import gather_expected
 from maestromotif.report.results import gather_results
 from maestromotif.report.sources import Notes
+from tests.report.test_page import read
 
 
 def expect(project: ReportSources, task: str, steps: dict[str, dict[str, list[int]]], episodes: int = 10) -> None:
@@ -57,9 +59,9 @@ def test_the_page_shows_both_and_nothing_where_there_is_nothing(project: ReportS
     title = "Simulated and real success of tasks"
     assert title not in write_report(made, ReportConfig(), tmp_path).read_text(encoding="utf-8")
     expect(project, "both_ends", {"perfect": {"landmark": [20] * 10}, "measured": {"landmark": []}})
-    page = write_report(project, ReportConfig(), tmp_path).read_text(encoding="utf-8")
-    assert title in page
-    assert "10 simulated episodes, at most 60 steps" in page
+    text = read(write_report(project, ReportConfig(), tmp_path).read_text(encoding="utf-8")).text
+    assert title in text
+    assert re.search(r"both_ends at most 60 steps landmark 100\s% 0\s% \S+\s% .* 10 ", text[text.index(title) :])
 
 
 @pytest.mark.parametrize("damaged", [{"measured": {}}, {"measured": {"episodes": 0, "success_steps": {"landmark": []}}}, {"measured": 3}])

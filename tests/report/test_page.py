@@ -13,10 +13,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from maestromotif.report import ReportConfig, ReportSources, summary_table, write_report
 from maestromotif.report.page import PAGE_FILE, render_page
+from maestromotif.report.programs import ProgramPart
 from maestromotif.report.render import SCRIPTS
+from maestromotif.report.results import Results
+from maestromotif.report.signs import find_signs
 from maestromotif.skills import Skill, SkillSet
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -245,3 +249,10 @@ def test_episodes_that_failed_are_shown_with_the_call_where_they_broke(project: 
     failed = sum(row["broke"] is not None for row in trained)
     assert f"{failed} of 12 episodes of the bench failed" in text
     assert 'aria-label="go_left, then go_right"' in page
+
+
+def test_a_sign_is_told_once_with_the_file_that_it_is_about() -> None:
+    doubt = "is_over(descender) was never True for any of the facts tried"
+    trials = {"skills.py": {"fatal": [doubt, "another"]}}
+    parts = [ProgramPart("skills.py", "", Markup(""), 1, trials, [], (doubt,)), ProgramPart("a.py", "", Markup(""), 1, {}, [], (doubt,))]
+    assert [sign.text for sign in find_signs([], parts, [], Results())] == [f"skills.py: {doubt}", "skills.py: another"]

@@ -16,8 +16,8 @@ from maestromotif.report.sources import Notes, ReportSources, read_json_file
 __all__ = ["CardPart", "gather_cards", "project_name", "reproducing_commands"]
 
 _ORDER = ("interactions", "preferences", "rewards", "programs", "training", "tasks", "evaluation", "solved", "repaired")
-# Not artifacts of the present project: what was replaced, calls to models, and the page itself.
-_LEFT_OUT = frozenset({"old", "llm", "report"})
+# Not artifacts of the present project: what was replaced, calls to models, and the page itself. Episodes stand among the replays.
+_LEFT_OUT = frozenset({"old", "llm", "report", "recordings"})
 
 
 @dataclass(frozen=True)

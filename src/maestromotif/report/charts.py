@@ -145,7 +145,7 @@ def histogram(name: str, title: str, note: str, values: ArrayLike, *, slot: int,
 def interval_chart(name: str, title: str, note: str, marks: Sequence[Mark], *, percent: bool = True) -> Chart:
     """Values with their intervals, a row for each thing and a mark for each series, the first series in the accent colour."""
     rows, series = (list(dict.fromkeys(getattr(mark, part) for mark in marks)) for part in ("row", "series"))
-    figure, axes = _figure((_SIZE[0], max(_SIZE[1], 0.8 + len(rows) * (0.22 + 0.13 * len(series)))))
+    figure, axes = _figure((_SIZE[0], max(_SIZE[1], 0.8 + len(rows) * (0.16 + 0.1 * len(series)))))
     step = 0.7 / max(1, len(series))
     for place, one in enumerate(series):
         own = [mark for mark in marks if mark.series == one]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from maestromotif.agents.config import POLICIES
 from maestromotif.report.benched import BenchPart, BenchRow, paper_rate
+from maestromotif.report.render import percent
 from maestromotif.report.results import Results, Score, TaskRow
 from maestromotif.report.sources import ReportSources
 
@@ -22,7 +23,9 @@ class Asked:
         score: of the trained network, as far as there is one.
         beside: rates of what it is compared with, by name.
         unit: what was counted.
-        note: how to read the score, in a few words; may be empty.
+        notes: what else there is to know, in a few words each.
+        cut: episodes were cut after so many steps, before the task's own limit; 0: they were not.
+        marks: further rates to compare the score with, which notes tell.
     """
 
     id: str
@@ -31,7 +34,9 @@ class Asked:
     score: Score | None
     beside: dict[str, float]
     unit: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    cut: int = 0
+    marks: tuple[float, ...] = ()
 
 
 def asked_skills(sources: ReportSources, slots: Mapping[str, int], results: Results) -> list[Asked]:
@@ -76,15 +81,19 @@ def _of_bench(name: str, sources: ReportSources, rows: Mapping[str, BenchRow]) -
     own = next(iter(row.cells.values()), {})
     score = _score(own)
     beside = _beside({policy: float(cell["value"]) for policy, cell in list(row.cells.items())[1:] if cell["value"] is not None})
-    notes = [f"cut at {row.max_steps} steps"] if row.cut else []
+    notes, marks = [], []
     for other in rows.values():
-        own_text = next(iter(other.cells.values()))["text"]
         rate = paper_rate(other.paper)
-        if rate is not None:
-            beside[f"paper ({other.measure})" if other is not row else "paper"] = rate
-        if other is not row or (other.paper and rate is None):
-            notes.append(f"{other.measure} {own_text}" + (f", paper {other.paper}" if other.paper and rate is None else ""))
-    return Asked(name, task.description, None, score, beside, "episodes", "; ".join(notes))
+        if other is row and rate is not None:
+            beside["paper"] = rate
+        elif other.paper:
+            # The paper measured something else, so this network's own figure of that stands beside it.
+            value = next(iter(other.cells.values()), {}).get("value")
+            shown = "–" if value is None else percent(value) if rate is not None else f"{value:.2f}"
+            notes.append(f"{other.measure} {shown} · paper {other.paper.partition(' ±')[0] if rate is None else percent(rate)}")
+            marks += [] if rate is None else [rate]
+    cut = int(row.max_steps or 0) if row.cut else 0
+    return Asked(name, task.description, None, score, beside, "episodes", tuple(notes), cut, tuple(marks))
 
 
 def _beside(rates: Mapping[str, float]) -> dict[str, float]:
@@ -104,11 +113,10 @@ def _score(cell: Mapping[str, object]) -> Score | None:
 
 def _of_evaluation(row: TaskRow) -> Asked:
     criterion, scores = next(iter(row.scores.items()))
-    cut = row.own_limit is not None and row.max_steps < row.own_limit
+    cut = row.max_steps if row.own_limit is not None and row.max_steps < row.own_limit else 0
     notes = ["by its program's own claim"] if row.free else [] if criterion == "landmark" else [criterion]
-    notes += [f"cut after {row.max_steps} of {row.own_limit} steps"] if cut else []
     notes += ["repaired, so not zero-shot"] if row.repaired else []
-    return Asked(row.task, row.description, None, scores.get("trained"), _rates(scores), "episodes", "; ".join(notes))
+    return Asked(row.task, row.description, None, scores.get("trained"), _rates(scores), "episodes", tuple(notes), cut)
 
 
 def _rates(scores: Mapping[str, Score]) -> dict[str, float]:

@@ -138,18 +138,17 @@ def _facts(sources: ReportSources, metrics: Sequence[Mapping[str, Any]], tasks: 
     facts = [plural(len(sources.skills), "skill"), plural(len(tasks), "task")]
     if metrics:
         last = metrics[-1]
-        facts.append(f"{count(last.get('steps', 0))} training steps")
-        elapsed = (last.get("time") or {}).get("elapsed")
-        if isinstance(elapsed, int | float):
-            facts.append(_lasted(elapsed))
-    facts.append(datetime.now(UTC).strftime("written %Y-%m-%d %H:%M UTC"))
+        steps, elapsed = last.get("steps", 0), (last.get("time") or {}).get("elapsed")
+        shown = f"{steps / 1e6:.1f} million" if steps >= 1e6 else count(steps)
+        facts.append(f"{shown} training steps" + (f" in {_lasted(elapsed)}" if isinstance(elapsed, int | float) else ""))
+    facts.append(datetime.now(UTC).strftime("%Y-%m-%d"))
     return facts
 
 
 def _lasted(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f} seconds of training"
-    return f"{seconds / 60:.0f} minutes of training" if seconds < 5_400 else f"{seconds / 3600:.1f} hours of training"
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5_400 else f"{seconds / 3600:.1f} hours"
 
 
 def _headline(results: Results) -> str:
@@ -159,13 +158,13 @@ def _headline(results: Results) -> str:
         return ""
     better = [row for row in judged if (row.p_values["untrained"] or 0.0) < _SIGNIFICANT]
     if not better:
-        return "No skill succeeds clearly more often than under the untrained network yet."
+        return "No skill beats the untrained network clearly yet."
     best = max(better, key=_gain)
     trained, untrained = best.scores["trained"], best.scores["untrained"]
-    ratio = f", {best.ratio:.1f} times as often" if best.ratio is not None else ""
     return (
-        f"{len(better)} of {len(results.skills)} skills succeed more often than under the untrained network (p < {_SIGNIFICANT}). "
-        f"The widest gap: {percent(trained.rate)} of the calls of {best.skill} succeed, against {percent(untrained.rate)}{ratio}."
+        f"{len(better)} of {plural(len(results.skills), 'skill')} {'beats' if len(better) == 1 else 'beat'} the untrained network "
+        f"(p < {_SIGNIFICANT}), {best.skill} by the widest gap: {percent(trained.rate)} of its calls succeed, "
+        f"against {percent(untrained.rate)}."
     )
 
 

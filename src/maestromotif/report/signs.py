@@ -34,7 +34,16 @@ def find_signs(
         metrics: lines of metrics.jsonl.
     """
     found = [*_of_rewards(rewards), *_of_programs(programs), *_of_training(metrics), *_of_evaluation(results)]
-    return list(dict.fromkeys(found))
+    return _once(found)
+
+
+def _once(found: Sequence[Sign]) -> list[Sign]:
+    """Each sign once. What is also said with the file or skill before it ("skills.py: ...") is said so only."""
+    return [
+        sign
+        for sign in dict.fromkeys(found)
+        if not any(other.where == sign.where and other.text.endswith(f": {sign.text}") for other in found)
+    ]
 
 
 def _of_rewards(rewards: Sequence[RewardPart]) -> Iterable[Sign]:
