@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("textworld")
 
-from maestromotif.domains.checks import DomainContract
+from maestromotif.domains.checks import DomainContract, check_domain
 from maestromotif.domains.contract import ACTION_MASK, COMMANDS, Domain
 from maestromotif.domains.registry import load_domain
 from maestromotif.domains.textgame import TextHouse, vocabulary
@@ -40,6 +40,24 @@ IDLE = ("look", "inventory", "examine")  # what only tells, the observation tell
 class TestTextContract(DomainContract):
     def make_domain(self) -> Domain:
         return load_domain("textgame")
+
+
+@pytest.mark.parametrize(
+    ("array", "slot", "value", "why"),
+    [(COMMANDS, (slice(None), 0), 0, "no words"), (COMMANDS, (0, 0, 0), 512, "outside"), (ACTION_MASK, (0, SLOTS - 1), 1, "no words")],
+)
+def test_the_contract_finds_commands_that_are_not_there(
+    array: str, slot: Any, value: int, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = TextEnv._write
+
+    def spoilt(env: TextEnv, game: int) -> None:
+        write(env, game)
+        env.observation[array][slot] = value
+
+    monkeypatch.setattr(TextEnv, "_write", spoilt)
+    (result,) = check_domain(TextHouse(), ["observations"])
+    assert why in result.why
 
 
 def _without_hands(facts: set[Fact]) -> set[Fact]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from maestromotif.domains.checks.tools import GAMES, SEEDS, STEPS, Check, Nothing, fact_values, fail, legal, play
-from maestromotif.domains.contract import ACTION_MASK, DENSE, Domain
+from maestromotif.domains.contract import ACTION_MASK, COMMANDS, DENSE, Bag, Domain, DomainEnv
 
 __all__ = ["GAME_CHECKS"]
 
@@ -93,6 +93,8 @@ def _observations(domain: Domain) -> str:
             array = env.observation[name]
             if array.min() < 0 or array.max() >= bag.size:
                 fail(f"step {step}: bag {name!r} holds an index outside [0, {bag.size})")
+        if spec.commands is not None:
+            _commands(step, env, spec.commands)
         if spec.dense and not np.isfinite(env.observation[DENSE]).all():
             fail(f"step {step}: a dense value is not finite")
         if spec.dense and np.abs(env.observation[DENSE]).max() > 100:
@@ -101,6 +103,19 @@ def _observations(domain: Domain) -> str:
         if not spec.continuous and not (env.observation[ACTION_MASK][alive] > 0).any(1).all():
             fail(f"step {step}: the mask forbids every action of a living game")
     return "200 steps keep to the layout"
+
+
+def _commands(step: int, env: DomainEnv, words: Bag) -> None:
+    """Every command that can be given has words, and a name that tells it from the others."""
+    indices, allowed = env.observation[COMMANDS], env.observation[ACTION_MASK] > 0
+    if indices.min() < 0 or indices.max() >= words.size:
+        fail(f"step {step}: {COMMANDS!r} holds an index outside [0, {words.size})")
+    if not (indices > 0).any(2)[allowed].all():
+        fail(f"step {step}: the mask allows a command that has no words")
+    for game in range(env.num_games):
+        names, count = env.action_names(game), int(allowed[game].sum())
+        if names is None or len(names) < count or len(set(names)) < len(names):
+            fail(f"step {step}: game {game} allows {count} commands, action_names tells {names}")
 
 
 def _bind(domain: Domain) -> str:
