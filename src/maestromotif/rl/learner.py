@@ -27,6 +27,7 @@ from maestromotif.types import EndCause
 __all__ = ["Learner", "Rollout", "ppo_losses"]
 
 _log = logging.getLogger(__name__)
+_FAST = ("skips.", "log_std")  # names of weights that learn faster
 _BATCH = ("skill", "action", "log_prob", "keep", "value", "advantage", "target")
 Sequence = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -107,14 +108,15 @@ class Learner:
         self.policy, self.config, self._generator, self._ranks = policy, config, generator, ranks or Ranks()
         self._kind, self._action_shape = distribution(policy.spec), policy.spec.action[0]
         kind = policy.device.type
-        # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one.
+        # Adam moves a weight by about its learning rate at most, so a sign that should decide an action alone needs a larger one, and so
+        # does the spread of continuous actions, which depends on nothing else.
         named = dict(policy.named_parameters())
-        skips = [parameter for name, parameter in named.items() if name.startswith("skips.")]
-        others = [parameter for name, parameter in named.items() if not name.startswith("skips.")]
+        fast = [parameter for name, parameter in named.items() if name.startswith(_FAST)]
+        others = [parameter for name, parameter in named.items() if not name.startswith(_FAST)]
         self._rates = [config.learning_rate, config.learning_rate * config.skip_rate]
         # On a GPU the rate is a tensor, so that a recorded step reads the present one.
         rates = [torch.tensor(rate, device=policy.device) if kind == "cuda" else rate for rate in self._rates]
-        groups = [{"params": others, "lr": rates[0]}, {"params": skips, "lr": rates[1]}]
+        groups = [{"params": others, "lr": rates[0]}, {"params": fast, "lr": rates[1]}]
         self.optimiser = torch.optim.Adam(groups, eps=1e-6, fused=kind in ("cpu", "cuda"), capturable=kind == "cuda")
         # The fused optimiser leaves the weights alone where this is 1; so nobody waits for the GPU to tell whether a gradient is a number.
         self._unsound = torch.zeros((), device=policy.device)

@@ -44,8 +44,8 @@ def _above(pen: ImageDraw.ImageDraw, bench: Bench, game: int, lamp: bool) -> Non
     box(-0.055, 0.055, front - _HANDLE - 0.005, front - _HANDLE + 0.005, _GOLD)
     plate, button, cube, tip = bench.plate_B3[game], bench.button_B3[game], bench.cube_B3[game], bench.tip_B3[game]
     disc(plate[0], plate[1], 0.05, _PLATE)
-    box(button[0] - 0.035, button[0] + 0.035, button[1] - 0.035, button[1] + 0.035, _METAL)
-    disc(button[0], button[1], 0.025, _BUTTON)
+    box(button[0] - 0.045, button[0] + 0.045, button[1] - 0.045, button[1] + 0.045, _METAL)
+    disc(button[0], button[1], 0.037, _BUTTON)
     box(cube[0] - _CUBE_HALF, cube[0] + _CUBE_HALF, cube[1] - _CUBE_HALF, cube[1] + _CUBE_HALF, _CUBE)
     box(-0.122, 0.122, DRAWER_FRONT, DRAWER_FRONT + 0.17, _DARK)
     disc(0.28, 0.25, 0.03, _LAMP if lamp else _METAL)
@@ -66,8 +66,8 @@ def _front(pen: ImageDraw.ImageDraw, bench: Bench, game: int, floor: float) -> N
     box(-0.055, 0.055, 0.038, 0.062, _GOLD)
     plate, button, cube, tip = bench.plate_B3[game], bench.button_B3[game], bench.cube_B3[game], bench.tip_B3[game]
     box(plate[0] - 0.05, plate[0] + 0.05, 0, 0.004, _PLATE)
-    box(button[0] - 0.035, button[0] + 0.035, 0, 0.03, _METAL)
-    box(button[0] - 0.025, button[0] + 0.025, 0.03, button[2] - bench.pressed_B[game], _BUTTON)
+    box(button[0] - 0.045, button[0] + 0.045, 0, 0.03, _METAL)
+    box(button[0] - 0.037, button[0] + 0.037, 0.03, button[2] - bench.pressed_B[game], _BUTTON)
     box(cube[0] - _CUBE_HALF, cube[0] + _CUBE_HALF, cube[2] - _CUBE_HALF, cube[2] + _CUBE_HALF, _CUBE)
     gap = float(bench.gap_B[game]) / 2
     for side in (-1, 1):
