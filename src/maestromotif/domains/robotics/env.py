@@ -216,7 +216,8 @@ class RobotEnv(DomainEnv):
         return self.reward_keys()[game]
 
     def reward_keys(self) -> list[int]:
-        keys: list[int] = (1 + np.ravel_multi_index(tuple(self._event_BE.T), words.SIZES)).tolist()
+        index_B: NDArray[np.int64] = np.asarray(np.ravel_multi_index(tuple(self._event_BE.T), words.SIZES))
+        keys: list[int] = (1 + index_B).tolist()
         return keys
 
     def caption(self, game: int) -> Caption:
