@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch.distributions import Normal
 
+from maestromotif.agents.llm_policy.config import ACTIONS, LLMPolicyConfig
+from maestromotif.agents.llm_policy.moments import Briefing
 from maestromotif.domains.checks import check_domain
 from maestromotif.domains.contract import ACTION_MASK, Bag, ObservationSpec
+from maestromotif.errors import ConfigError
 from maestromotif.rl.actions import Choices, Vectors, action_kind, kind_of
 from maestromotif.rl.actors import TorchActor
 from maestromotif.rl.config import NetworkConfig, TrainConfig
@@ -256,3 +259,9 @@ def test_the_contract_knows_continuous_actions() -> None:
     found = {result.name: (result.outcome, result.why) for result in check_domain(domain)}
     for name in ("observations", "a reset game lives", "bind", "same seed, same game", "games are independent", "explorer"):
         assert found[name][0] == "passed", found[name]
+
+
+def test_a_language_model_is_not_asked_for_numbers() -> None:
+    domain, skills = smooth.smooth(length=7)
+    with pytest.raises(ConfigError, match=r"llm-actions: .*cannot choose by name.*llm-skills"):
+        Briefing(domain, skills, ACTIONS, "both_ends", "Walk.", 40, 1, LLMPolicyConfig())
