@@ -98,7 +98,8 @@ class RobotBench(Domain):
                 "entropy": 0.0,
                 "learning_rate": 7e-4,
                 "episode_steps": 400,
-                "returns": "renew",
+                # With "renew", a dropped cube costs nothing: the call is over, and its value begins anew.
+                "returns": "cut",
                 "workers": 2,
             },
             # The composite ones: five of the ten.
