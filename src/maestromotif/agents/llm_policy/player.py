@@ -191,7 +191,7 @@ class PlayedGame:
         mask = arrays.observation[ACTION_MASK][0]
         for began in self._steps():
             names = self._names()
-            allowed = tuple(names[index] for index in np.flatnonzero(mask))
+            allowed = tuple(names[index] for index in np.flatnonzero(mask).tolist())
             choice = (yield self._moment(allowed)) if len(allowed) > 1 else (*allowed, *names)[0]
             action = names.index(choice)
             for _ in range(self._repeat):

@@ -80,7 +80,7 @@ class TextHouse(Domain):
             "annotate": {"pairs": 4_000},
             "reward": {"contrast": 3.0},
             "train": {
-                "steps": 400_000,
+                "steps": 300_000,
                 "games": 64,
                 "rollout": 32,
                 "minibatch": 512,
