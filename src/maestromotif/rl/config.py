@@ -114,7 +114,9 @@ class TrainConfig(NetworkConfig):
     minibatch: int = Field(default=1_024, ge=1, description="Steps in one gradient step.")
     epochs: int = Field(default=2, ge=1, description="Passes over each rollout.")
     learning_rate: float = Field(default=1e-3, gt=0, description="Of Adam.")
-    skip_rate: float = Field(default=8.0, gt=0, description="Each skill's linear map, and the spread of its continuous actions, learn this many times as fast.")
+    skip_rate: float = Field(
+        default=8.0, gt=0, description="Each skill's linear map, and the spread of its continuous actions, learn so many times as fast."
+    )
     decay: Literal["constant", "linear"] = Field(default="constant", description="What the learning rate does until the last step.")
     discount: float = Field(default=0.99, ge=0, lt=1, description="Of future rewards, per step.")
     gae: float = Field(default=0.95, ge=0, le=1, description="Lambda of generalised advantage estimation.")
