@@ -26,7 +26,7 @@ from maestromotif.domains.textgame.play import HAND, Play
 from maestromotif.domains.textgame.rules import CELLAR, Fact, load_rules
 from maestromotif.domains.textgame.scripts import AIMS, follow, makes_sense
 from maestromotif.domains.textgame.telling import SLOTS, command_text, scene_words
-from maestromotif.errors import DomainError
+from maestromotif.errors import ArtifactError, DomainError
 from maestromotif.skills import SkillSet
 from maestromotif.types import RewardInput
 
@@ -256,6 +256,34 @@ def test_ground_truth_scores_the_aim_of_every_shipped_skill() -> None:
     put = vocabulary.tell(vocabulary.Event("put", ("key", "table"), ("brass key", "table"))).caption
     assert put.text == "Message: You put the brass key on the table.\nChanges: hand: put away key; place: table"
     assert [domain.caption_score(skill, put.reward_input) for skill in ("serve", "put_down", "other")] == [1.0, 0.0, None]
+
+
+def test_a_recorded_episode_is_pages_of_text(tmp_path: Path) -> None:
+    env, plain = TextEnv(2), TextEnv(2)
+    for one in (env, plain):
+        one.reset([0, 1], [7, 8])
+    frame = env.record(1, tmp_path)
+    shown = []
+    for one in (env, plain):
+        one.reset([0, 1], [3, 4])
+    for step in range(12):
+        facts = env.facts(1)
+        assert frame() == step
+        shown.append((facts.message, facts.room, env.action_names(1)))
+        for one in (env, plain):
+            one.step(np.array([0, step % len(one.action_names(1))]))
+    assert all(np.array_equal(env.observation[name], plain.observation[name]) for name in env.observation)  # recording changes nothing
+    env.reset([1], [5])
+    env.close()
+    screens = ["\n".join(bytes(row).decode("latin-1").rstrip() for row in one.chars_HW) for one in TextHouse().screens(tmp_path)]
+    assert len(screens) == 13
+    for screen, (message, room, commands) in zip(screens, shown, strict=False):
+        assert " ".join(message.split()) in " ".join(screen.split())
+        assert room.capitalize() in screen
+        assert all(f"> {command}" in screen for command in commands)
+    (tmp_path / "pages.jsonl").write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"pages\.jsonl"):
+        list(TextHouse().screens(tmp_path))
 
 
 def test_options_are_refused_and_a_missing_extra_is_named(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from maestromotif.domains.contract import CallMeasure, Domain, Facts, FactSpec, ObservationSpec, SignSpec, Task
+from maestromotif.domains.screens import TextScreen
 from maestromotif.domains.textgame import progress, tasks, vocabulary
 from maestromotif.domains.textgame.env import TextEnv
+from maestromotif.domains.textgame.pages import FILE, read_screens
 from maestromotif.domains.textgame.scripts import TextExplorer, TextSimulator
 from maestromotif.domains.textgame.telling import OBSERVATION, SLOTS
 from maestromotif.errors import DomainError
@@ -115,6 +118,9 @@ class TextHouse(Domain):
 
     def caption_score(self, skill_id: str, reward_input: RewardInput) -> float | None:
         return progress.caption_score(skill_id, reward_input)
+
+    def screens(self, folder: Path) -> Iterator[TextScreen]:
+        return read_screens(folder / FILE)
 
     def make_env(self, num_games: int) -> TextEnv:
         return TextEnv(num_games)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DomainEnv, Facts
 from maestromotif.domains.textgame.house import ROOM_NAMES, THINGS, make_house
+from maestromotif.domains.textgame.pages import PageLog
 from maestromotif.domains.textgame.play import HAND, Play
 from maestromotif.domains.textgame.rules import load_rules
 from maestromotif.domains.textgame.telling import OBSERVATION, Rows, command_text, door_state, observe, places
@@ -42,6 +44,7 @@ class TextEnv(DomainEnv):
         self.plays = [Play(self._rules, make_house(0)) for _ in range(num_games)]
         self._rows: list[dict[tuple[int, int], Rows]] = [{} for _ in range(num_games)]
         self._numbers_BF = np.zeros((num_games, len(_NUMBERS)), np.int64)
+        self._logs: dict[int, PageLog] = {}
         for game in range(num_games):
             self._write(game)
 
@@ -52,6 +55,10 @@ class TextEnv(DomainEnv):
             self._numbers_BF[game] = 0
             self.terminated_B[game] = False
             self._write(game)
+            if game in self._logs and self._logs[game].begun:
+                self._logs.pop(game).close()
+            if game in self._logs:
+                self._logs[game].add(self.plays[game])
 
     def step(self, actions_B: NDArray[np.int64]) -> None:
         for game, (play, action) in enumerate(zip(self.plays, actions_B.tolist(), strict=True)):
@@ -72,6 +79,9 @@ class TextEnv(DomainEnv):
             elif kind == "eat":
                 numbers[_TAKEN + 3] += 1
             self._write(game)
+
+        for game, log in self._logs.items():
+            log.add(self.plays[game])
 
     def _write(self, game: int) -> None:
         """Facts and observations after a reset or step."""
@@ -123,6 +133,16 @@ class TextEnv(DomainEnv):
 
     def reward_input(self, game: int) -> RewardInput:
         return tell(self.plays[game].event).caption.reward_input
+
+    def record(self, game: int, folder: Path) -> Callable[[], int]:
+        log = self._logs[game] = PageLog(folder)
+        return log.frame()
+
+    def close(self) -> None:
+        for log in self._logs.values():
+            if log.begun:
+                log.close()
+        self._logs = {}
 
     def truth(self, game: int) -> Mapping[str, Any]:
         """Where the things are, whether they have been seen or not, by the ids of ``play.Scene``; the state of door and food."""
