@@ -161,6 +161,25 @@ def test_what_is_seen_tells_where_things_are_from_the_hand() -> None:
     assert np.abs(dense).max() <= 2
 
 
+def test_pictures_show_what_moves_and_change_nothing() -> None:
+    env = _begun(2)
+    before, dense = env.picture(0), env.observation[DENSE].copy()
+    assert before is not None
+    assert before.dtype == np.uint8
+    assert (env.picture(0) == before).all()
+    assert (env.observation[DENSE] == dense).all()
+    list(_by_rule(env, "press_button"))
+    lit = env.picture(0)
+    assert lit is not None
+    assert (lit == (255, 220, 70)).all(2).sum() > 500, "the lamp"
+    assert not (before == (255, 220, 70)).all(2).any()
+    list(_by_rule(env, "open_drawer"))
+    opened = env.picture(0)
+    assert opened is not None
+    wood = [int((picture[:340] == (128, 90, 52)).all(2).sum()) for picture in (before, opened)]
+    assert wood[1] > wood[0] + 3_000
+
+
 def test_every_shipped_task_is_solved_by_its_recorded_program_where_skills_never_fail() -> None:
     """Programs of skills and tasks as the recorded answers have them, in the simulator without failures."""
     domain = RobotBench()
