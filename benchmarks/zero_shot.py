@@ -4,8 +4,8 @@
 
 For every seed there is one training of the skills from AI feedback, one from the domain's own measure in place of feedback
 (``annotator = "ground-truth"``), and for every task a network that is trained on the task's own reward (flat PPO) for as many steps as all
-skills together had. All of them, the untrained network and chance play the same full episodes. ``--flat-set train.core='"gru"'`` adds
-a row of flat networks with other settings.
+skills together had. All of them, the untrained network and chance play the same full episodes, a series for each seed.
+``--flat-set train.core='"gru"'`` adds a row of flat networks with other settings.
 
 Every part is a project below ``--home``, made and continued by ``maestromotif baselines``. So the same command goes on after an
 interruption, and the table is written anew whenever a part is done.
@@ -61,7 +61,8 @@ def play(part: Part, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         _maestromotif("init", str(project), "--domain", options.domain)
     settings = [f"project.seed={seed}", f"train.steps={options.steps}", *options.set, *part.settings]
     chosen = ["--methods", ",".join(part.rows), "--tasks", ",".join(options.tasks)]
-    counts = ["--steps", str(options.steps), "--episodes", str(options.episodes), "--json"]
+    # Each seed has episodes of its own, the same for all of its rows.
+    counts = ["--steps", str(options.steps), "--episodes", str(options.episodes), "--seeds", f"{seed},", "--json"]
     said = _maestromotif("baselines", str(project), *chosen, *counts, *(word for one in settings for word in ("--set", one)))
     found: dict[str, Any] = json.loads(said)
     return found
