@@ -90,13 +90,15 @@ class RobotBench(Domain):
             "train": {
                 "steps": 2_000_000,
                 "games": 64,
-                "rollout": 64,
-                "minibatch": 1_024,
+                "rollout": 32,
+                "minibatch": 512,
+                # Games are slow and gradient steps cheap, so that each rollout is looked at more often than usual.
+                "epochs": 4,
                 "features": 128,
                 "hidden": 64,
                 "core": "ff",
                 "entropy": 0.0,
-                "learning_rate": 7e-4,
+                "learning_rate": 5e-4,
                 "episode_steps": 400,
                 # With "renew", a dropped cube costs nothing: the call is over, and its value begins anew.
                 "returns": "cut",
