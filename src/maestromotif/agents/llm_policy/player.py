@@ -336,8 +336,9 @@ def load_mind(domain: Domain, skills: SkillSet, weights: Path, games: int) -> tu
     check_fit(domain, skills, policy)
     mind = network_mind(policy, games)
     nothing = policy.spec.allocate(1)
-    floats = [np.zeros(1, np.float32) for _ in range(3)]
-    mind.actor.act(nothing, np.zeros(1, np.int64), np.zeros_like(mind.memory[:1]), floats[0], np.zeros(1, np.int64), *floats[1:])
+    shape, dtype = policy.spec.action
+    chance, action = np.zeros((1, *shape), np.float32), np.zeros((1, *shape), dtype)
+    mind.actor.act(nothing, np.zeros(1, np.int64), np.zeros_like(mind.memory[:1]), chance, action, *np.zeros((2, 1), np.float32))
     return mind, policy.config.network
 
 
