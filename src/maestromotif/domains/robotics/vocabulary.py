@@ -92,9 +92,8 @@ def make_facts(numbers: Sequence[int], message: str) -> Facts:
 
 
 def message(event: Event) -> str:
-    """What a step did."""
-    told = [table[value] for table, value in zip(_TABLES, event, strict=True) if value]
-    return " ".join(told) or "The hand moves about."
+    """What a step did; empty where nothing happened, by which reward models know what is worth nothing."""
+    return " ".join(table[value] for table, value in zip(_TABLES, event, strict=True) if value)
 
 
 def reward_input(event: Event) -> RewardInput:
@@ -106,4 +105,4 @@ def caption(event: Event) -> Caption:
     """The text for a judge: the message, and the signs that say that something happened."""
     given = reward_input(event)
     changes = [f"{spec.name}: {spec.values[sign]}" for spec, sign in zip(SIGNS, given.signs, strict=True) if sign]
-    return Caption(f"Message: {given.message}\nChanges: {'; '.join(changes) or 'none'}", given)
+    return Caption(f"Message: {given.message or 'The hand moves about.'}\nChanges: {'; '.join(changes) or 'none'}", given)
