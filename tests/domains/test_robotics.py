@@ -239,7 +239,7 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_skills_from_feedback_alone_solve_composites_zero_shot(tmp_path: Path) -> None:
-    """The whole pipeline, offline, with fewer steps than recommended; ten minutes of two cores."""
+    """The whole pipeline, offline, with fewer steps than recommended; some five minutes of two cores."""
     project = tmp_path / "bench"
 
     def maestromotif(*arguments: str) -> None:
@@ -247,7 +247,7 @@ def test_skills_from_feedback_alone_solve_composites_zero_shot(tmp_path: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
 
     maestromotif("init", str(project), "--domain", "robotics")
-    settings = ["train.steps=800000", 'evaluate.tasks=["lamp_drawer"]', "evaluate.task_episodes=40", "evaluate.skill_episodes=8"]
+    settings = ["train.steps=400000", 'evaluate.tasks=["lamp_drawer"]', "evaluate.task_episodes=40", "evaluate.skill_episodes=8"]
     maestromotif("run", str(project), *(word for setting in [*settings, "program.episodes=20"] for word in ("--set", setting)))
     results = json.loads((project / "artifacts" / "evaluation" / "tasks" / "lamp_drawer.json").read_text(encoding="utf-8"))
     rates = {policy: found["success"]["landmark"]["rate"] for policy, found in results["policies"].items()}
