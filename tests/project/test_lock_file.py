@@ -48,7 +48,7 @@ def test_every_line_is_an_exact_pin_and_none_is_there_twice() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("python", _pythons())
 def test_core_and_extras_install_together_from_wheels_as_pinned(python: str, tmp_path: Path) -> None:
     """Asks the package index, and installs nothing."""
