@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from maestromotif.skills import SkillSet
 from maestromotif.watch.page import LivePage
 from tests.report.browser import WIDTHS, chromium, violations
 from tests.watch.conftest import steps, training, until
+
+_STICKING_OUT = """[...document.querySelectorAll('.games figure, .games figcaption, table.skills')]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 200))"""
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +70,25 @@ def test_numbers_and_charts_change_while_the_training_runs(browser: Any, prepare
     context.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [("wide", "light"), ("phone", "dark")])
-def test_axe_finds_nothing_serious(browser: Any, prepared: Path, width: str, scheme: str) -> None:
+def _shows_eight_games(page: Any) -> bool:
+    page.wait_for_timeout(100)
+    return bool(page.locator(".games figure").count() == 8)
+
+
+def test_it_is_readable_on_every_screen(browser: Any, prepared: Path) -> None:
     with training(prepared):
-        live = LivePage(prepared, SkillSet.load(prepared / "skills.toml"), headline)
-        context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme, bypass_csp=True)
-        page = context.new_page()
-        page.goto(live.url)
-        assert violations(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
-        context.close()
+        live = LivePage(prepared, SkillSet.load(prepared / "skills.toml"), headline, drawing=1.0)
+        for width, scheme in product(WIDTHS, ("light", "dark")):
+            context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, color_scheme=scheme, bypass_csp=True)
+            page = context.new_page()
+            page.goto(live.url)
+            until(partial(_shows_eight_games, page), 20)
+            assert violations(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
+            # Nothing sticks out of its place, and the table needs no scrolling.
+            assert page.evaluate(_STICKING_OUT) == []
+            assert 0 <= int(page.locator(".progress").get_attribute("aria-valuenow")) <= 100
+            picture = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L"))
+            assert np.median(picture) > 240 if scheme == "light" else np.median(picture) < 40
+            context.close()
         live.close()

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from maestromotif.domains.screens import TextScreen
+from maestromotif.domains.screens import Screen, TextScreen
 from maestromotif.errors import DomainError
 from maestromotif.types import Caption, RewardInput
 
@@ -257,6 +257,10 @@ class DomainEnv(ABC):
     def picture(self, game: int) -> NDArray[np.uint8] | None:
         """The present state as an RGB picture, uint8 ``[H, W, 3]``; None: these games draw none. Drawing changes nothing of the game."""
         return None
+
+    def screen(self, game: int) -> Screen | None:
+        """What a person would see of a game now, for whoever watches a training: a picture, or text. None: nothing."""
+        return self.picture(game)
 
     def close(self) -> None:  # noqa: B027 - many environments hold nothing
         """Free what the games hold."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TextScreen", "changed_runs"]
+__all__ = ["Screen", "TextScreen", "changed_runs", "screen_json"]
 
 _GAP = 4  # unchanged cells that cost less inside a run than a further run
 
@@ -25,6 +27,22 @@ class TextScreen:
     chars_HW: NDArray[np.uint8]
     colours_HW: NDArray[np.uint8]
     cursor: tuple[int, int]
+
+
+Screen = TextScreen | NDArray[np.uint8]
+"""Text, or an RGB picture, uint8 ``[H, W, 3]``."""
+
+
+def screen_json(screen: Screen) -> dict[str, object]:
+    """As values that JSON has: ``rows`` of text and ``colours`` of the characters, one hexadecimal digit each; or ``png`` in base64."""
+    if isinstance(screen, TextScreen):
+        rows = [bytes(row).decode("latin-1") for row in screen.chars_HW]
+        return {"rows": rows, "colours": ["".join(f"{colour:x}" for colour in row) for row in screen.colours_HW.tolist()]}
+    from PIL import Image
+
+    with io.BytesIO() as file:
+        Image.fromarray(screen).save(file, "PNG")
+        return {"png": base64.b64encode(file.getvalue()).decode()}
 
 
 def changed_runs(before: TextScreen | None, after: TextScreen) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from time import thread_time
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import CallMeasure, DomainEnv, Facts
+from maestromotif.domains.screens import screen_json
+from maestromotif.errors import MaestroError
 from maestromotif.rl.actions import kind_of
 from maestromotif.rl.arrays import StepArrays, Where
 from maestromotif.rl.episodes import Episode, Plan, Recorder, Schedule
@@ -126,6 +129,16 @@ class SkillGames:
                         self._arrays.action[game] = log[turn - longest]
                 self.step()
         self._plan = plan
+
+    def screens(self, most: int) -> list[dict[str, object] | None]:
+        """What the first games show now, see ``screen_json``; None where a game shows nothing, or cannot."""
+        found: list[dict[str, object] | None] = []
+        for game in range(min(most, self._env.num_games)):
+            screen = None
+            with contextlib.suppress(MaestroError):  # a training does not end because somebody could not look at it
+                screen = self._env.screen(game)
+            found.append(None if screen is None else screen_json(screen))
+        return found
 
     def faults(self) -> Counter[str]:
         """Faults of the programs so far, by kind."""

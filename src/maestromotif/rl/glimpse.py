@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maestromotif.files import write_quickly
@@ -18,6 +18,7 @@ ASKING_FILE = ".watched"
 """Touched again and again by whoever watches."""
 GAMES_FILE = ".games.json"
 _GAMES = 8
+_SCREENS = 4  # of the first of them, what they show
 _PATIENCE = 10.0  # seconds after which nobody seems to watch any more
 
 
@@ -32,15 +33,20 @@ class Glimpse:
     def __init__(self, home: Path, skills: Sequence[str]) -> None:
         self._home, self._skills = home, list(skills)
 
-    def show(self, played: RolloutArrays, now: StepArrays) -> None:
-        """Of a rollout just played; ``now`` is where the games are after it."""
+    def show(self, played: RolloutArrays, now: StepArrays, screens: Callable[[int], Sequence[object]]) -> None:
+        """Of a rollout just played.
+
+        Args:
+            now: where the games are after it.
+            screens: see ``Games.screens``; called only while somebody watches.
+        """
         try:
             asked = (self._home / ASKING_FILE).stat().st_mtime
         except OSError:
             return
         if time.time() - asked > _PATIENCE:
             return
-        games = [
+        games: list[dict[str, object]] = [
             {
                 "episode": int(now.episode[game]),
                 "time": int(now.time[game]),
@@ -50,6 +56,8 @@ class Glimpse:
             }
             for game in range(min(_GAMES, len(now.skill)))
         ]
+        for game, screen in zip(games, screens(_SCREENS), strict=False):
+            game["screen"] = screen
         # A training does not end because somebody could not look at it.
         with contextlib.suppress(OSError):
             write_quickly(self._home / GAMES_FILE, json.dumps({"skills": self._skills, "games": games}).encode())

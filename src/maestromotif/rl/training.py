@@ -340,7 +340,7 @@ class Training:
         if self._board is not None:
             self._board.add(metrics)
         if self._glimpse is not None:
-            self._glimpse.show(self.experience.latest, self.games.arrays)
+            self._glimpse.show(self.experience.latest, self.games.arrays, self.games.screens)
         return metrics
 
     def _alternating(self) -> tuple[dict[str, float], float]:

@@ -115,6 +115,10 @@ class Games(ABC):
     def faults(self) -> Counter[str]:
         """Faults of the programs so far, by kind."""
 
+    @abstractmethod
+    def screens(self, most: int) -> list[dict[str, object] | None]:
+        """What the first games show now, of at most so many; see ``SkillGames.screens``. Fewer where a process plays fewer of them."""
+
     def results(self) -> list[EpisodeResult]:
         """Episodes of an evaluation that ended since the last call."""
         results, self._results = self._results, []
@@ -186,6 +190,9 @@ class SerialGames(Games):
     def faults(self) -> Counter[str]:
         return sum((part.faults() for part in self._parts), Counter())
 
+    def screens(self, most: int) -> list[dict[str, object] | None]:
+        return self._parts[0].screens(most)
+
     def close(self) -> None:
         for part in self._parts:
             part.close()
@@ -196,7 +203,7 @@ class _Order:
     """What a worker is to do.
 
     Attributes:
-        kind: ``r`` reset, ``y`` replay, ``n`` renew, ``s`` step, ``p`` play a rollout, ``f`` tell faults.
+        kind: ``r`` reset, ``y`` replay, ``n`` renew, ``s`` step, ``p`` play a rollout, ``f`` tell faults, ``w`` tell what games show.
         group: whose games.
         data: as the kind needs it.
     """
@@ -218,7 +225,7 @@ class _Worker:
         pending: orders without an answer, the oldest first.
         ready: groups that have begun in the present process; any other begins, rather than steps, at its next order.
         fruitless: processes in a row that ended before they had played a step.
-        faults: as last told by the present process.
+        faults, screens: as last told by the present process.
     """
 
     number: int
@@ -228,6 +235,7 @@ class _Worker:
     ready: set[int] = field(default_factory=set)
     fruitless: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    screens: list[dict[str, object] | None] = field(default_factory=list)
 
     def order(self, order: _Order) -> None:
         assert self.process is not None
@@ -349,6 +357,12 @@ class ParallelGames(Games):
         self._all([_Order("f")])
         return sum((worker.faults for worker in self._workers), self._lost_faults.copy())
 
+    def screens(self, most: int) -> list[dict[str, object] | None]:
+        first = self._workers[0]
+        first.order(_Order("w", 0, bytes([most])))
+        self._answers()
+        return first.screens
+
     def _all(self, orders: Sequence[_Order]) -> None:
         """Give these orders to every worker, and wait until they are carried out."""
         for worker in self._workers:
@@ -382,6 +396,8 @@ class ParallelGames(Games):
         order = worker.pending.popleft()
         if kind == b"f":
             worker.faults = Counter(message)
+        elif kind == b"w":
+            worker.screens = message
         elif kind == b"!":
             for result in map(EpisodeResult.from_json, message):
                 self._done.add(result.index)
@@ -393,7 +409,7 @@ class ParallelGames(Games):
                 worker.fruitless = 0
         elif order.kind in "pv":
             worker.fruitless = 0
-        if order.kind != "f":
+        if order.kind not in "fw":
             worker.ready.add(order.group)
 
     def _cut(self, games: slice) -> None:

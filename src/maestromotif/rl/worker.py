@@ -141,6 +141,9 @@ class _Worker:
                 if kind == "f":
                     tell(self._line, b"f", sum((games.faults() for games in self._groups.values()), Counter()))
                     continue
+                if kind == "w":
+                    tell(self._line, b"w", self._groups[group].screens(data[0]) if group in self._groups else [])
+                    continue
                 self._obey(kind, group, data)
                 if self._results:
                     tell(self._line, b"!", [result.to_json() for result in self._results])

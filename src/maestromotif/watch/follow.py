@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from maestromotif.rl.glimpse import ASKING_FILE, GAMES_FILE
 from maestromotif.stages.card import CARD_FILE
 from maestromotif.stages.files import read_json
 from maestromotif.stages.lock import lock_holder
-from maestromotif.watch.snapshot import WINDOW, GameNow, Played, Snapshot, TrainingNow, recent_skills
+from maestromotif.watch.snapshot import WINDOW, GameNow, Played, Png, Snapshot, TextRows, TrainingNow, recent_skills
 from maestromotif.watch.tail import Tail
 
 __all__ = ["Follower"]
@@ -103,6 +104,7 @@ class Follower:
                     game["time"],
                     tuple(names[skill] for skill in game["skills"]),
                     tuple(game["rewards"]),
+                    _screen(game.get("screen")),
                 )
                 for game in told["games"]
             )
@@ -152,6 +154,19 @@ class Follower:
             return None
         # Cards tell whole seconds.
         return done if finished + 1 >= self._since else None
+
+
+def _screen(told: Mapping[str, Any] | None) -> TextRows | Png | None:
+    """See ``domains.screens.screen_json``; whatever else it is, it is text."""
+    if not told:
+        return None
+    if "png" in told:
+        return Png(base64.b64encode(base64.b64decode(told["png"], validate=True)).decode())
+    rows = []
+    for text, colours in zip(told["rows"], told["colours"], strict=True):
+        pairs = groupby(zip(text, colours, strict=True), key=lambda pair: pair[1])
+        rows.append(tuple(("".join(letter for letter, _ in pair), int(colour, 16)) for colour, pair in pairs))
+    return TextRows(tuple(rows))
 
 
 def _training_now(lines: Sequence[Mapping[str, Any]], goal: int, finished: bool) -> TrainingNow | None:

@@ -115,6 +115,7 @@ class LivePage:
             ]
             body = self._made.get_template("live_body.html.j2").render(
                 headline=self._headline(snapshot),
+                done=min(1.0, training.steps / training.goal) if training is not None and training.goal else None,
                 warnings=training.warnings if training else (),
                 rows=rows,
                 window=WINDOW,
@@ -150,7 +151,7 @@ def _lane(game: GameNow) -> dict[str, Any]:
             stretches.append((skill, place, 1))
     bars = [(place, round(reward / most, 3)) for place, reward in enumerate(game.rewards) if reward > 0]
     told = {"skill": game.skill, "episode": game.episode, "step": game.step, "reward": sum(game.rewards), "steps": len(game.rewards)}
-    return {**told, "stretches": stretches, "bars": bars}
+    return {**told, "stretches": stretches, "bars": bars, "screen": game.screen}
 
 
 class _Handler(LocalHandler):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["WINDOW", "GameNow", "Played", "SkillNow", "Snapshot", "TrainingNow", "recent_skills"]
+__all__ = ["WINDOW", "GameNow", "Played", "Png", "SkillNow", "Snapshot", "TextRows", "TrainingNow", "recent_skills"]
 
 WINDOW = 20
 """Single updates hold few calls of rare skills; this many together give readable rates."""
@@ -53,6 +53,20 @@ class Played:
 
 
 @dataclass(frozen=True)
+class TextRows:
+    """A screen of text: its rows, each as stretches ``(text, colour)`` with one of 16 colours of a terminal."""
+
+    rows: tuple[tuple[tuple[str, int], ...], ...]
+
+
+@dataclass(frozen=True)
+class Png:
+    """A picture, in base64."""
+
+    data: str
+
+
+@dataclass(frozen=True)
 class GameNow:
     """One of the games of a training.
 
@@ -60,6 +74,7 @@ class GameNow:
         skill: that is active.
         episode, step: where it is.
         skills, rewards: for each step of the last rollout, the skill that acted and what it got.
+        screen: what it shows after them; None: nothing, or this is not told of it.
     """
 
     skill: str
@@ -67,6 +82,7 @@ class GameNow:
     step: int
     skills: tuple[str, ...]
     rewards: tuple[float, ...]
+    screen: TextRows | Png | None = None
 
 
 @dataclass(frozen=True)

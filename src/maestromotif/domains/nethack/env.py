@@ -16,9 +16,11 @@ from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, CURSOR, MOVES, NAMES, Game, OptionsFile, names_on_demand
 from maestromotif.domains.nethack.glyphs import CROP_TOKENS, TOWN_OF
 from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATION_SETS, SIGN, TARGETS, TEXT, TRIP
+from maestromotif.domains.nethack.live import shown
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
 from maestromotif.domains.nethack.trips import TRIPS
 from maestromotif.domains.nethack.vocabulary import ACTIONS, BRANCHES
+from maestromotif.domains.screens import TextScreen
 from maestromotif.types import Caption, RewardInput
 
 __all__ = ["NetHackEnv"]
@@ -30,6 +32,8 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
     "misc": ((3,), np.int32),
     "inv_letters": ((55,), np.uint8),
     "inv_oclasses": ((55,), np.uint8),
+    "chars": ((21, 79), np.uint8),
+    "colors": ((21, 79), np.uint8),
     NAMES: ((55, 80), np.uint8),
 }
 _PRAY, _MORE = ACTIONS.index("pray"), ACTIONS.index("more")
@@ -151,6 +155,11 @@ class NetHackEnv(DomainEnv):
         counter = self.games[game].record(folder / ttyrec.FILE)
         self._presses[game] = self.games[game].press
         return lambda: counter.keys
+
+    def screen(self, game: int) -> TextScreen:
+        """The map, with the message above it and the most important numbers below."""
+        raw = self._raw
+        return shown(raw["message"][game], raw["chars"][game], raw["colors"][game], raw["blstats"][game])
 
     def step(self, actions_B: NDArray[np.int64]) -> None:
         inputs, games, playing = self._inputs, self.games, self.playing

@@ -25,7 +25,7 @@ from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["BUFFERS", "CURSOR", "MOVES", "NAMES", "Game", "KeyCounter", "OptionsFile", "names_on_demand"]
 
-BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses")
+BUFFERS = ("glyphs", "blstats", "message", "misc", "inv_letters", "inv_oclasses", "chars", "colors")
 NAMES = "inv_strs"  # to be added where ``names_on_demand`` is False: nle copies all names after each key, a fifth of a key's time
 
 _ENTER, _ESCAPE = 13, 27
