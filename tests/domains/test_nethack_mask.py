@@ -11,6 +11,7 @@ import pytest
 from maestromotif.domains.nethack import features, squares
 from maestromotif.domains.nethack.domain import NetHack
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
+from maestromotif.domains.nethack.layout import TARGETS
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 from .wizard import Wizard
@@ -54,7 +55,7 @@ def test_nobody_is_let_strike_what_must_not_be_struck(wizard: Wizard, monster: s
     (way,) = _beside(wizard, squares.FORBIDDEN)
     assert ACTIONS[way] not in _allowed(wizard)
     assert len({*ACTIONS[:8]} & _allowed(wizard)) == 7
-    assert way not in [int(wizard.env._memory.ways[0, target]) for target in range(7)]  # no path leads through it
+    assert way not in [int(wizard.env._memory.ways[0, target]) for target in range(len(TARGETS))]  # no path leads through it
 
 
 def test_others_may_be_struck(wizard: Wizard) -> None:
@@ -106,8 +107,13 @@ def test_reflexes_leave_the_remedy_only(wizard: Wizard) -> None:
     assert _allowed(wizard) == {"pray"}
     wizard.act("pray")
     assert len(_allowed(wizard)) > 8
-    _wounded(wizard, 2)  # a second prayer would not be heard so soon
-    assert "pray" not in _allowed(wizard)
+    _wounded(wizard, 2)  # a second prayer would not be heard so soon, and whoever has struck may be about
+    assert len(_allowed(wizard)) > 8
+    _wounded(wizard, 2)  # nobody has: there is time
+    assert _allowed(wizard) == {"wait"}
+    wizard.create("newt")
+    _wounded(wizard, 2)
+    assert "wait" not in _allowed(wizard)
     assert len(_allowed(wizard)) > 8
 
 
@@ -118,9 +124,10 @@ def test_hungry_characters_eat_if_they_can(wizard: Wizard) -> None:
     wizard.env._refresh(np.array([0]))
     assert wizard.facts.food_items > 0
     assert _allowed(wizard) == {"eat"}
-    inputs.actions[0] = A["eat"]  # it has just tried, and is still hungry
+    inputs.actions[0] = A["eat"]  # it has just tried in vain, and is still hungry
     wizard.env._refresh(np.array([0]))
-    assert {"eat", "north", "search"} <= _allowed(wizard)
+    assert "search" in _allowed(wizard)
+    assert "eat" not in _allowed(wizard)
 
 
 def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
@@ -132,3 +139,71 @@ def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
     env._refresh(np.array([0]))
     assert np.flatnonzero(env.observation["action_mask"][0]).tolist() == [A["eat"]]  # no trip either
     env.close()
+
+
+def _ways(wizard: Wizard, terrain: int) -> list[int]:
+    """Ways to squares of this terrain beside the character."""
+    env, (x, y) = wizard.env, wizard.env._memory.position[0, :2].tolist()
+    return [way for way in range(8) if env._memory.terrain[0, env._memory.slot[0], y + features.DY[way], x + features.DX[way]] == terrain]
+
+
+def test_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:
+    walls = 0
+    for _ in range(60):
+        closed = set(_ways(wizard, squares.SOLID))
+        walls += len(closed)
+        assert not {ACTIONS[way + far] for way in closed for far in (0, 8)} & _allowed(wizard)
+        free = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+        before = wizard.env._memory.position[0, :2].tolist()
+        wizard.act(ACTIONS[free[walls % len(free)]])
+        if wizard.env._memory.position[0, :2].tolist() == before:  # somebody was struck, or a door was opened
+            continue
+    assert walls > 20
+
+
+def test_stairs_are_taken_where_they_are(wizard: Wizard) -> None:
+    assert {"up"} == {"up", "down"} & _allowed(wizard)  # every game begins on a staircase up
+    (way, *_) = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+    wizard.act(ACTIONS[way])
+    assert not {"up", "down"} & _allowed(wizard)
+
+
+def test_what_did_nothing_is_not_offered_again_until_something_changes(wizard: Wizard) -> None:
+    wizard.create("peaceful acid blob")
+    (way,) = _beside(wizard, squares.MONSTER)
+    assert ACTIONS[way] in _allowed(wizard)
+    wizard.act(ACTIONS[way])
+    assert "Really attack" in wizard.facts.message
+    assert ACTIONS[way] not in _allowed(wizard)
+    wizard.act("search")
+    assert wizard.facts.turn > 1
+    if _beside(wizard, squares.MONSTER) == [way]:
+        assert ACTIONS[way] in _allowed(wizard)
+
+
+def test_a_kick_is_for_monsters_and_locked_doors(wizard: Wizard) -> None:
+    assert "kick" not in _allowed(wizard)
+    wizard.create("lichen")
+    (way,) = _beside(wizard, squares.MONSTER)
+    assert "kick" in _allowed(wizard)
+    wizard.act("kick")
+    assert "kick" not in _allowed(wizard)  # it asks where
+    assert ACTIONS[way] in _allowed(wizard)
+    wizard.act("search")  # takes it back
+    assert not wizard.env.prompt_open(0)
+
+
+def test_shops_are_known_by_their_keepers(wizard: Wizard) -> None:
+    """A shopkeeper stands in the room: its floor is a shop's, but for the squares at the doors."""
+    wizard.keys(bytes([7]) + b"shopkeeper\ry")  # the game would rather not
+    env, memory = wizard.env, wizard.env._memory
+    terrain = memory.terrain[0, memory.slot[0]]
+    shop = np.argwhere(terrain == squares.SHOP_FLOOR)
+    assert len(shop) > 8
+    assert len(shop) == memory.counts[0, memory.slot[0], 7]
+    for y, x in shop:
+        around = terrain[y - 1 : y + 2, x - 1 : x + 2]
+        assert not np.isin(around, [squares.DOORWAY, squares.OPEN_DOOR, squares.CLOSED_DOOR, squares.LOCKED_DOOR]).any()
+    assert env.path_length(0, "shop") in (0, 1)
+    wizard.level(3)
+    assert env.path_direction(0, "shop") < 0

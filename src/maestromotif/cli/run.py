@@ -45,7 +45,9 @@ def solve(
     ] = "",
     pretrained: Annotated[
         str,
-        typer.Option(metavar="DOMAIN", help="Make the folder, if it is not there, with skills that ship for a domain.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Make the folder, if it is not there, with skills that ship: nethack, nethack-travel.", show_default=False
+        ),
     ] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to play; with --repair, also those of each round to learn from.")] = 16,
     repair: Annotated[bool, typer.Option("--repair", help="Let the coder mend the program by what real episodes show.")] = False,
@@ -83,14 +85,16 @@ def solve(
 def _with_pretrained(folder: Path, task: str, pretrained: str) -> tuple[Path, str]:
     """The project's folder and the task; a folder with trained skills is made where there is none."""
     from maestromotif.config import CONFIG_FILE
+    from maestromotif.pretrained import trained_domain
     from maestromotif.project import init_project
 
     if not task and not pretrained:
-        raise ConfigError("solve needs a PROJECT and a TASK", "With --pretrained DOMAIN, a TASK alone will do")
+        raise ConfigError("solve needs a PROJECT and a TASK", "With --pretrained NAME, a TASK alone will do")
     if not task:
         folder, task = Path(f"pretrained-{pretrained}"), str(folder)
     if pretrained and not (folder / CONFIG_FILE).exists():
-        for path in init_project(folder, pretrained, pretrained):
+        domain, options = trained_domain(pretrained)
+        for path in init_project(folder, domain, pretrained, **options):
             typer.echo(f"wrote {path}")
     return folder, task
 

@@ -22,6 +22,9 @@ def init(
         str | None, typer.Option(metavar="GYMNASIUM_ID", help="Any environment of Gymnasium instead, with an adapter of your own.")
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Use the trained skills that ship for this domain.")] = False,
+    skills: Annotated[
+        str, typer.Option("--pretrained-name", metavar="NAME", help="Which of them, where there are several: nethack or nethack-travel.")
+    ] = "",
 ) -> None:
     """Make a project folder: maestro.toml and skills.toml, both commented.
 
@@ -32,14 +35,23 @@ def init(
     from maestromotif.project import init_project
 
     if env is not None:
-        if domain is not None or pretrained:
+        if domain is not None or pretrained or skills:
             raise ConfigError("--env stands for --domain gym, for which no trained skills ship", "Leave out --domain and --pretrained")
         _init_env(folder, env)
         return
-    domain = domain or "nethack"
-    for path in init_project(folder, domain, domain if pretrained else ""):
+    domain, options = domain or "nethack", {}
+    if pretrained or skills:
+        from maestromotif.pretrained import trained_domain
+
+        trained, options = trained_domain(skills or domain)
+        if skills and trained != domain:
+            raise ConfigError(
+                f"--pretrained-name {skills}: these skills are of the domain {trained}, not {domain}", f"Give --domain {trained}"
+            )
+        skills = skills or domain
+    for path in init_project(folder, domain, skills, **options):
         typer.echo(f"wrote {path}")
-    if pretrained:
+    if skills:
         typer.echo(f'Next: maestromotif solve {folder} "a task in English, or its id"')
         return
     typer.echo(f"Next: describe your skills in {folder / 'skills.toml'}, then maestromotif run {folder}")

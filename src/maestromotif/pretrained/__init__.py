@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from maestromotif.domains.contract import Domain
     from maestromotif.skills import SkillSet
 
-__all__ = ["check_fit", "locate", "names", "read_card"]
+__all__ = ["check_fit", "locate", "names", "read_card", "trained_domain"]
 
 _HOME = Path(__file__).parent
 _CARD = "card.json"
@@ -41,6 +41,21 @@ def read_card(name: str) -> dict[str, Any]:
     """How they were made, and what they can do."""
     card: dict[str, Any] = json.loads((locate(name) / _CARD).read_text(encoding="utf-8"))
     return card
+
+
+def trained_domain(name: str) -> tuple[str, dict[str, Any]]:
+    """The domain that trained skills were trained in, and its options where they are not what the domain takes by itself.
+
+    Raises:
+        ConfigError: there are none of that name.
+        DomainError: the domain's extra is not installed.
+    """
+    from maestromotif.domains.registry import load_domain
+
+    options = dict(read_card(name)["domain"])
+    domain_id = options.pop("id")
+    usual = load_domain(domain_id).options
+    return domain_id, {key: value for key, value in options.items() if usual.get(key) != value}
 
 
 def check_fit(name: str, domain: Domain, skills: SkillSet) -> None:

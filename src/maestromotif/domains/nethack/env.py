@@ -102,6 +102,7 @@ class NetHackEnv(DomainEnv):
             np.zeros(num_games, np.uint8),
             np.zeros(num_games, np.uint8),
             np.zeros(num_games, np.uint8),
+            np.zeros(num_games, np.uint8),
         )
         # Each message as one value of numpy, which ends where its zeros begin.
         self._texts_B = self._raw["message"].view("S256")[:, 0]
@@ -143,7 +144,7 @@ class NetHackEnv(DomainEnv):
             self._messages[game], self._previous[game] = message, self._reader.empty
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
             inputs.words[game], inputs.confident[game] = message.words, message.confident
-            inputs.feet[game], inputs.sold[game] = message.feet, 0
+            inputs.feet[game], inputs.refused[game], inputs.sold[game] = message.feet, 0, 0
             inputs.prayed[game] = _PRAYER_AFTER - 1000
             inputs.started[game] = 0
             inputs.started[game, list(self.games[game].initial_letters)] = 1
@@ -171,6 +172,7 @@ class NetHackEnv(DomainEnv):
         inputs.prompts[:] = 0
         inputs.confident[:] = 0
         inputs.feet[:] = 0
+        inputs.refused[:] = 0
         inputs.sold[:] = 0
         actions = actions_B.tolist()
         # First the keys of all games, so that the processor keeps the game's code at hand; then what they say. Most actions are one
@@ -226,6 +228,7 @@ class NetHackEnv(DomainEnv):
         inputs.kills[game] = message.kills
         inputs.confident[game] = message.confident
         inputs.feet[game] = message.feet
+        inputs.refused[game] = message.refused
         inputs.sold[game] = message.sold > 0
         facts = self._facts_BF[game]
         facts[_F["items_sold"]] += message.sold

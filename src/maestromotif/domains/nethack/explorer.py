@@ -68,7 +68,7 @@ class _Player:
         self._watch(facts)
         action = self._choose(env, game, facts)
         allowed = env.observation[ACTION_MASK][game]
-        return action if allowed[action] else self._rng.randrange(8)
+        return action if allowed[action] else self._anywhere(env, game)
 
     def _arrive(self, facts: Facts) -> None:
         """Plan the visit of a level: how long to explore it, and by which staircase to leave."""
@@ -99,7 +99,7 @@ class _Player:
         for way, index in enumerate(beside):
             if index == _FIRST_BESIDE + way * squares.TERRAINS + squares.LOCKED_DOOR:
                 return way
-        return self._rng.randrange(8)
+        return self._anywhere(env, game)
 
     def _choose(self, env: NetHackEnv, game: int, facts: Facts) -> int:
         rng = self._rng
@@ -129,6 +129,11 @@ class _Player:
         action = int(choices[rng.randrange(len(choices))])
         return rng.randrange(8) if action in (_KICK, _PRAY) or (action == _UP and self._place == ("main", 1)) else action
 
+    def _anywhere(self, env: NetHackEnv, game: int) -> int:
+        """A step in a random way that the mask allows, or a search."""
+        ways = np.flatnonzero(env.observation[ACTION_MASK][game][:8])
+        return int(ways[self._rng.randrange(len(ways))]) if len(ways) else _SEARCH
+
     @staticmethod
     def _need(env: NetHackEnv, game: int, facts: Facts) -> int:
         """What the body asks for, or -1."""
@@ -149,12 +154,12 @@ class _Player:
             way = env.path_direction(game, "altar")
             if 0 <= way < 8:
                 return way
-        if facts.shopkeeper_near:
+        way = env.path_direction(game, "shop")
+        if way >= 0:
             spent = self._traded.get(self._place, 0)
             if spent < _SHOP_STEPS:
                 self._traded[self._place] = spent + 1
-                if self._rng.random() < 0.4:
-                    return _DROP
+                return _DROP if way == _HERE else way
         return -1
 
     def _travel(self, env: NetHackEnv, game: int, facts: Facts) -> int:

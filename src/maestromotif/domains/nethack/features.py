@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from nle import nethack
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
@@ -29,7 +30,7 @@ DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
 
 VISITED, SEARCHED_SHIFT = 1, 1  # bits of ``marks``: stood upon; searches made there (7 bits)
 
-T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_SPOT, T_DOOR = range(len(TARGETS))
+T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_SPOT, T_DOOR, T_SHOP = range(len(TARGETS))
 DEAD_END_SEARCHES = 60  # after so many searches a dead end is given up
 WALL_SEARCHES = 15  # and any other place
 
@@ -65,7 +66,7 @@ TALLY_OF = (
 )
 
 WALKABLE = np.zeros(squares.TERRAINS, np.bool_)
-WALKABLE[[*range(squares.FLOOR, squares.FURNITURE + 1), squares.FALL, squares.USED_STAIRS_DOWN]] = True
+WALKABLE[[*range(squares.FLOOR, squares.FURNITURE + 1), squares.FALL, squares.USED_STAIRS_DOWN, squares.SHOP_FLOOR]] = True
 # A search numbers squares in rows of 80, with a border of closed squares around them.
 STRIDE = COLUMNS + 1
 SIDES = DY * STRIDE + DX
@@ -73,13 +74,17 @@ OPEN, DOOR = 255, 254  # squares that a search may reach but has not; once it ha
 
 BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD, BL_POWER = 0, 1, 10, 11, 12, 13, 14
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
-UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search"))
+UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION, KICK_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search", "kick"))
 EAT_ACTION, PRAY_ACTION, CAST_ACTION, QUAFF_ACTION, DROP_ACTION, MORE_ACTION, ENHANCE_ACTION = (
     ACTIONS.index(name) for name in ("eat", "pray", "cast", "quaff", "drop", "more", "enhance")
 )
 FOOD, POTION = 7, 8  # classes of objects
+BLANK = nethack.GLYPH_CMAP_OFF  # rock, or nothing known
+CORRIDOR = BLANK + 21  # and the lit one after it
+LARGEST_SHOP = 160  # squares; whatever is larger is no shop
 GOLD = ord("$")  # its letter; gold is no item
 HUNGRY, WEAK = 2, 3
+BLIND = 32  # in nle's conditions
 SPELL_POWER = 5  # of a first-level spell
 PRAYERS_APART = 1000  # turns
 
@@ -176,6 +181,8 @@ def _look(
                 continue
             if known == squares.STAIRS_DOWN and old == squares.USED_STAIRS_DOWN:
                 continue
+            if known == squares.FLOOR and old == squares.SHOP_FLOOR:
+                continue
             if known == squares.STAIRS_DOWN:
                 seen[1] += 1
             elif known == squares.STAIRS_UP:
@@ -199,6 +206,47 @@ def _is_door(terrain: int) -> bool:
 
 
 @_compiled
+def _mark_shops(glyphs: Any, terrain: Any, counts: Any, queue: Any) -> int:
+    """Find the floor on which shopkeepers buy: theirs and all that borders on it, up to the doors and without the squares at these.
+
+    Returns:
+        The blocks of the coarse map whose terrain has changed.
+    """
+    dirty, tail = 0, 0
+    reached = np.zeros((ROWS, COLUMNS), np.bool_)
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            if FLAGS_OF[glyphs[y, x]] & squares.KEEPER:
+                reached[y, x] = True
+                queue[tail] = y * COLUMNS + x
+                tail += 1
+    head = 0
+    while head < tail and tail < LARGEST_SHOP:
+        y, x = queue[head] // COLUMNS, queue[head] % COLUMNS
+        head += 1
+        at_door = False
+        for way in range(8):
+            ny, nx = y + DY[way], x + DX[way]
+            if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
+                continue
+            kind = terrain[ny, nx]
+            at_door |= kind == squares.DOORWAY or _is_door(kind)
+            if not reached[ny, nx] and kind in (squares.FLOOR, squares.SHOP_FLOOR) and not CORRIDOR <= glyphs[ny, nx] <= CORRIDOR + 1:
+                reached[ny, nx] = True
+                queue[tail] = ny * COLUMNS + nx
+                tail += 1
+        if terrain[y, x] == squares.FLOOR and not at_door:
+            terrain[y, x] = squares.SHOP_FLOOR
+            counts[7] += 1
+            dirty |= _block(y, x)
+        elif terrain[y, x] == squares.SHOP_FLOOR and at_door:
+            terrain[y, x] = squares.FLOOR
+            counts[7] -= 1
+            dirty |= _block(y, x)
+    return dirty
+
+
+@_compiled
 def _prepare(terrain: Any, marks: Any, search: Search) -> None:
     """Lay the level out for a search: what can be reached (not the leftmost column), what is there, and where its frontier runs.
 
@@ -211,7 +259,8 @@ def _prepare(terrain: Any, marks: Any, search: Search) -> None:
         for x in range(COLUMNS):
             kind = terrain[y, x]
             kinds_here[x] = kind
-            walkable = ((kind >= squares.FLOOR) & (kind <= squares.FURNITURE)) | (kind == squares.FALL) | (kind == squares.USED_STAIRS_DOWN)
+            walkable = ((kind >= squares.FLOOR) & (kind <= squares.FURNITURE)) | (kind == squares.FALL)
+            walkable |= (kind == squares.USED_STAIRS_DOWN) | (kind == squares.SHOP_FLOOR)
             door = (kind == squares.OPEN_DOOR) | (kind == squares.CLOSED_DOOR)
             into[x] = (OPEN - door) * walkable
         into[0] = 0
@@ -283,7 +332,7 @@ def _search(
     ways[:] = NO_WAY
     distances[:] = UNREACHED
     used_way, used_distance, used_place = NO_WAY, UNREACHED, 0  # stairs down that were not used yet come first
-    missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (items > 0)
+    missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (counts[7] > 0) + (items > 0)
     head, tail = 0, 1
     start = (me_y + 1) * STRIDE + me_x + 1
     queue[0] = start
@@ -301,6 +350,8 @@ def _search(
                 found = T_UP
             elif kind == squares.ALTAR:
                 found = T_ALTAR
+            elif kind == squares.SHOP_FLOOR:
+                found = T_SHOP
             elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
                 used_way, used_distance, used_place = int(way_here), min(distance, UNREACHED - 1), place
             if found >= 0 and ways[found] == NO_WAY:
@@ -310,7 +361,12 @@ def _search(
             if frontier[place] and ways[T_UNEXPLORED] == NO_WAY:
                 ways[T_UNEXPLORED], distances[T_UNEXPLORED], places[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1), _square(place)
                 missing -= 1
-            if items > 0 and ways[T_ITEM] == NO_WAY and FLAGS_OF[glyphs[place // STRIDE - 1, place % STRIDE - 1]] & squares.ITEM:
+            if (
+                items > 0
+                and ways[T_ITEM] == NO_WAY
+                and kind != squares.SHOP_FLOOR
+                and FLAGS_OF[glyphs[place // STRIDE - 1, place % STRIDE - 1]] & squares.ITEM
+            ):
                 ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
                 missing -= 1
         straight = _is_door(kind)  # nobody walks diagonally through a door
@@ -426,7 +482,17 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         ways, distances = memory.ways[game], memory.distances[game]
         state[:] = 0
         tally = memory.tally[game] - TALLY_OF[glyphs[me_y, me_x]]
+        moved = new_level or stuck == 0 or changed > 0 or stats[BL_TURN] != memory.clock[game]
+        idle = memory.idle[game]
+        asked = inputs.prompts[game] > 0
+        if moved:
+            idle[:] = 0
+        elif action >= 0 and not asked:
+            _note_idle(idle, glyphs, me_y, me_x, KICK_ACTION if memory.asked[game] else action, inputs.refused[game] > 0)
+        memory.clock[game], memory.asked[game] = stats[BL_TURN], asked
         items, crowd, keeper, oracle = tally & 0xFFFF, tally >> 16 & 0xFFFF, tally >> 32 & 0xFFFF > 0, tally >> 48 > 0
+        if keeper and changed:
+            dirty |= _mark_shops(glyphs, terrain, counts, memory.search.queue)
         memory.beside[game] = _surroundings(glyphs, me_y, me_x, state, terrain)
         # Where nothing has happened, nor has been searched, paths are what they were.
         if changed or stuck == 0 or action in (WAIT_ACTION, SEARCH_ACTION) or inputs.bumps[game] >= 0:
@@ -449,10 +515,13 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         if mask:
             allowed = outputs.mask[game]
             _write_mask(allowed, stats, facts, classes, inputs.prayed[game], inputs.confident[game], ways[T_SPOT] == HERE)
+            _forbid_idle_moves(allowed, glyphs, terrain, here, me_y, me_x, stats[25] & BLIND > 0, memory.beside[game] > 0, asked)
             if memory.beside[game]:
                 _spare(allowed, glyphs, me_y, me_x)
-            if mask == MASK_ALL and inputs.prompts[game] == 0:
-                _heed_needs(allowed, stats, facts, action)
+            for index in range(8 if asked else 0, len(idle)):
+                allowed[index] &= 1 - idle[index]
+            if mask == MASK_ALL and not asked:
+                _heed_needs(allowed, stats, facts, action, signs[G_HP] == 2)
         memory.age[game] = age + 1
 
 
@@ -460,7 +529,9 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
 def _stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int) -> int:
     """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here."""
     before = squares.STAIRS_DOWN if terrain[me_y, me_x] == squares.USED_STAIRS_DOWN else terrain[me_y, me_x]
-    if feet != squares.UNKNOWN and feet != before:
+    if feet == squares.OPEN_DOOR:
+        terrain[me_y, me_x] = feet
+    elif feet != squares.UNKNOWN and feet != before:
         kind = 1 if feet == squares.STAIRS_DOWN else 2 if feet == squares.STAIRS_UP else 3
         seen[kind] += 1
         counts[2 + kind] += 1
@@ -612,24 +683,62 @@ def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int,
 
 
 @_compiled
-def _spare(allowed: Any, glyphs: Any, me_y: int, me_x: int) -> None:
-    """Forbid steps, and with them kicks, into monsters that are not to be struck."""
+def _forbid_idle_moves(
+    allowed: Any, glyphs: Any, terrain: Any, here: int, me_y: int, me_x: int, blind: bool, beside: bool, asked: bool
+) -> None:
+    """Forbid going where nobody can go, taking stairs where there are none, and kicking where there is neither a monster nor a locked door.
+
+    Whoever sees, sees what is beside: rock (blank), or walls and the like. Doors are not crossed diagonally, but who stands in one
+    can be struck. With "which way?" asked, the ways are ways to kick.
+    """
+    locked = False
     for way in range(8):
         ny, nx = me_y + DY[way], me_x + DX[way]
-        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and FLAGS_OF[glyphs[ny, nx]] & squares.FORBIDDEN:
-            allowed[way] = 0
+        if not (0 < nx < COLUMNS and 0 <= ny < ROWS):
+            allowed[way] = allowed[way + 8] = 0
+            continue
+        there, glyph = terrain[ny, nx], glyphs[ny, nx]
+        locked |= way < 4 and there == squares.LOCKED_DOOR
+        closed = TERRAIN_OF[glyph] == squares.SOLID or (glyph == BLANK and not blind)
+        closed |= way >= 4 and not asked and FLAGS_OF[glyph] & squares.MONSTER == 0 and (_is_door(here) or _is_door(there))
+        if closed:
+            allowed[way] = allowed[way + 8] = 0
+    allowed[DOWN_ACTION] = here in (squares.STAIRS_DOWN, squares.USED_STAIRS_DOWN, squares.FALL)
+    allowed[UP_ACTION] = here == squares.STAIRS_UP
+    allowed[KICK_ACTION] = (locked or beside) and not asked
 
 
 @_compiled
-def _heed_needs(allowed: Any, stats: Any, facts: Any, action: int) -> None:
+def _note_idle(idle: Any, glyphs: Any, me_y: int, me_x: int, action: int, refused: bool) -> None:
+    """Note an action after which everything is as before: it will do nothing again. A blow that missed is not meant, nor a search."""
+    struck = action < 8 and FLAGS_OF[glyphs[me_y + DY[action], me_x + DX[action]]] & squares.MONSTER != 0
+    if (refused or not struck) and action != SEARCH_ACTION:
+        idle[action] = 1
+
+
+@_compiled
+def _spare(allowed: Any, glyphs: Any, me_y: int, me_x: int) -> None:
+    """Forbid steps, and with them kicks, into monsters that are not to be struck, and runs, which end before them."""
+    for way in range(8):
+        ny, nx = me_y + DY[way], me_x + DX[way]
+        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and FLAGS_OF[glyphs[ny, nx]] & squares.FORBIDDEN:
+            allowed[way] = allowed[way + 8] = 0
+
+
+@_compiled
+def _heed_needs(allowed: Any, stats: Any, facts: Any, action: int, bleeding: bool) -> None:
     """In need, allow prayer only, if it will be heard; when hungry, with food and nobody in view, allow eating only, but not twice
-    in a row, since there is food that cannot be eaten."""
+    in a row, since there is food that cannot be eaten; with a third of the hit points lost, nobody in view and no fresh wound, allow
+    only to wait until they are back."""
     if allowed[PRAY_ACTION]:
         allowed[:] = 0
         allowed[PRAY_ACTION] = 1
     elif allowed[EAT_ACTION] and facts[F_HOSTILES] == 0 and action != EAT_ACTION:
         allowed[:] = 0
         allowed[EAT_ACTION] = 1
+    elif allowed[WAIT_ACTION] and stats[BL_HP] * 3 < stats[BL_HPMAX] * 2 and not bleeding:
+        allowed[:] = 0
+        allowed[WAIT_ACTION] = 1
 
 
 @_compiled

@@ -35,13 +35,13 @@ __all__ = [
 ]
 
 CROP = 9  # width of the glyph crop around the character, squares
-TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "search_spot", "door")
+TARGETS = ("stairs_down", "stairs_up", "unexplored", "altar", "item", "search_spot", "door", "shop")
 MAP_SQUARE = (7, 8)  # rows and columns of the level that make one block of the coarse map
 MAP_COLUMNS = 10  # blocks side by side; three rows of them
 MAP_CLASSES = 6  # nothing known, seen, visited, stairs up, stairs down, the character
 MESSAGE_TOKENS = 12  # words of the last messages, hashed
 MESSAGE_VOCABULARY = 1024
-DENSE_WIDTH = 28
+DENSE_WIDTH = 29
 
 # name -> (number of entries in the bag, number of values of each entry)
 _SECTIONS: tuple[tuple[str, int, int], ...] = (

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack.layout import MAP_COLUMNS, MAP_SQUARE, TARGETS
+from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["COLUMNS", "LEVELS", "NO_WAY", "ROWS", "STATS", "UNREACHED", "Inputs", "Memory", "Outputs", "Search", "forget", "new_memory"]
 
@@ -33,7 +34,7 @@ class Memory(NamedTuple):
     terrain: NDArray[np.uint8]  # [B, LEVELS, 21, 79]
     marks: NDArray[np.uint8]  # [B, LEVELS, 21, 79]: stood upon; searches made there
     level_ids: NDArray[np.int64]  # [B, LEVELS]
-    counts: NDArray[np.int64]  # [B, LEVELS, 7]: steps, kills, seen squares, stairs down, stairs up, altars, falls
+    counts: NDArray[np.int64]  # [B, LEVELS, 8]: steps, kills, seen squares, stairs down, stairs up, altars, falls, squares of shops
     slot: NDArray[np.int64]  # [B]: slot of the present level
     visited: NDArray[np.int64]  # [B]: levels visited
     glyphs: NDArray[np.int16]  # [B, 21, 79]: as of the last look
@@ -48,6 +49,9 @@ class Memory(NamedTuple):
     tally: NDArray[np.int64]  # [B]: what the map of the last look has of what is counted
     blocks: NDArray[np.uint8]  # [B, 30]: the present level in coarse blocks, without the character
     letters: NDArray[np.uint8]  # [B, 55]: the inventory's letters after the last step
+    clock: NDArray[np.int64]  # [B]: turn of the last step
+    asked: NDArray[np.uint8]  # [B]: 1 where a direction was asked for after it
+    idle: NDArray[np.uint8]  # [B, actions]: 1 where an action has led nowhere since something changed
     search: Search
 
 
@@ -66,7 +70,8 @@ class Inputs(NamedTuple):
     bumps: NDArray[np.int64]  # [B]: way in which a locked door was met, -1 if none
     prayed: NDArray[np.int64]  # [B]: turn of the last prayer
     confident: NDArray[np.uint8]  # [B]: 1 where the game has said that a skill of the character can be enhanced
-    feet: NDArray[np.uint8]  # [B]: the staircase or altar that the game has said the character stands on, 0 if none
+    feet: NDArray[np.uint8]  # [B]: the staircase, altar or door that the game has said the character stands on, 0 if none
+    refused: NDArray[np.uint8]  # [B]: 1 where the game has said that a monster is peaceful, and held the blow back
     sold: NDArray[np.uint8]  # [B]: 1 where something was sold
 
 
@@ -90,7 +95,7 @@ def new_memory(games: int, window: int) -> Memory:
         np.zeros(maps, np.uint8),
         np.zeros(maps, np.uint8),
         np.full((games, LEVELS), -1, np.int64),
-        np.zeros((games, LEVELS, 7), np.int64),
+        np.zeros((games, LEVELS, 8), np.int64),
         np.zeros(games, np.int64),
         np.zeros(games, np.int64),
         np.zeros((games, ROWS, COLUMNS), np.int16),
@@ -105,6 +110,9 @@ def new_memory(games: int, window: int) -> Memory:
         np.zeros(games, np.int64),
         np.zeros((games, ROWS // MAP_SQUARE[0] * MAP_COLUMNS), np.uint8),
         np.zeros((games, 55), np.uint8),
+        np.zeros(games, np.int64),
+        np.zeros(games, np.uint8),
+        np.zeros((games, len(ACTIONS)), np.uint8),
         Search(np.zeros(padded, np.uint8), np.ones(padded, np.uint8), np.zeros(padded, np.uint8), np.zeros(ROWS * COLUMNS, np.int64)),
     )
 

@@ -29,6 +29,8 @@ _LOCKED = "This door is locked"
 # Where things lie on a staircase or an altar, the map never shows it, but the game says so to whoever stands there.
 _FEET = re.compile(r"There is an? (?:staircase|ladder) (up|down) here|There is an (altar) to ")
 _UNDERFOOT = {"down": squares.STAIRS_DOWN, "up": squares.STAIRS_UP, "altar": squares.ALTAR}
+_IN_A_DOOR = "diagonally out of an intact doorway"  # which something had hidden
+_PEACEFUL = "Really attack"
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z]+")
 _KEEP = 30_000  # distinct messages kept before the cache starts anew
@@ -48,8 +50,9 @@ class ReadMessage:
         told: things whose blessing or curse an altar shows in it and was not known before.
         locked: it reports a locked door.
         confident: it says that a skill of the character can be enhanced.
-        feet: the staircase or altar that it says the character stands on, as one of ``squares``; ``squares.UNKNOWN``: nothing.
-        notable: any of the last seven.
+        feet: the staircase, altar or door that it says the character stands on, as one of ``squares``; ``squares.UNKNOWN``: nothing.
+        refused: it says that a blow was held back, since the monster is peaceful.
+        notable: any of the last eight.
     """
 
     text: str
@@ -63,6 +66,7 @@ class ReadMessage:
     locked: bool
     confident: bool
     feet: int
+    refused: bool
     notable: bool
 
 
@@ -98,7 +102,8 @@ def _read(text: str) -> ReadMessage:
     priced = tuple(filter(None, map(unknown_kind, (*_OFFER.findall(text), *_CREDIT.findall(text)))))
     told = sum(not blessing_known(name) for name in (*_FLASH.findall(text), *_LANDING.findall(text)))
     found = _FEET.search(text)
-    feet = _UNDERFOOT[found[1] or found[2]] if found else squares.UNKNOWN
+    feet = _UNDERFOOT[found[1] or found[2]] if found else squares.OPEN_DOOR if _IN_A_DOOR in text else squares.UNKNOWN
+    refused = _PEACEFUL in text
     return ReadMessage(
         text=text,
         normal=normal,
@@ -111,7 +116,8 @@ def _read(text: str) -> ReadMessage:
         locked=locked,
         confident=confident,
         feet=feet,
-        notable=bool(kills or sold or priced or told or locked or confident or feet),
+        refused=refused,
+        notable=bool(kills or sold or priced or told or locked or confident or feet or refused),
     )
 
 

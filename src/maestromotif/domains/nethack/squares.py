@@ -18,7 +18,8 @@ FALL = 11  # trap door or hole: a way down
 BOULDER = 12
 LOCKED_DOOR = 13  # a closed door that did not open
 USED_STAIRS_DOWN = 14  # the character has passed them: where a branch begins, the other ones may be wanted
-TERRAINS = 15
+SHOP_FLOOR = 15  # where a shopkeeper buys what is put down; the squares at the door are not among them
+TERRAINS = 16
 
 MONSTER = 1
 KEEPER = 2  # shopkeeper

@@ -13,6 +13,7 @@ TRIPS: Mapping[str, str] = {
     "travel down": "stairs_down",
     "travel up": "stairs_up",
     "travel altar": "altar",
+    "travel shop": "shop",
     "travel unexplored": "unexplored",
 }
 ACTION_SETS: Mapping[str, tuple[str, ...]] = {"reference": ACTIONS, "travel": (*ACTIONS, *TRIPS)}
