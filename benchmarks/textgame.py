@@ -26,6 +26,8 @@ from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.domains.textgame.env import TextEnv
 from maestromotif.domains.textgame.house import make_house
 from maestromotif.domains.textgame.original import make_original
+from maestromotif.domains.textgame.rules import require_textworld
+from maestromotif.errors import DomainError
 
 SEED, EPISODE, GAMES = 3, 100, 32
 
@@ -122,6 +124,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    try:
+        require_textworld()
+    except DomainError as error:
+        print(error.problem)
+        return
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
