@@ -26,6 +26,7 @@ import numpy as np
 
 from maestromotif.cli.watch import headline
 from maestromotif.files import write_atomically
+from maestromotif.rl.glimpse import ASKING_FILE
 from maestromotif.skills import SkillSet
 from maestromotif.watch.page import INTERVAL, LivePage
 from maestromotif.watch.tail import Tail
@@ -74,12 +75,14 @@ class Window:
 def windows(pid: int, root: Path, pairs: int, updates: int) -> Iterator[tuple[float, float]]:
     """Without and with a watcher in turns; the first and the last are without."""
     window = Window(pid, root / "artifacts" / "training.part" / "metrics.jsonl", updates)
-    skills = SkillSet.load(root / "skills.toml")
-    for place in range(2 * pairs + 1):
-        live = LivePage(root, skills, headline) if place % 2 else None
-        yield window.measure(live)
-        if live is not None:
-            live.close()
+    live = LivePage(root, SkillSet.load(root / "skills.toml"), headline)
+    try:
+        live.state("")  # what is loaded and drawn for the first time
+        for place in range(2 * pairs + 1):
+            (root / "artifacts" / ASKING_FILE).unlink(missing_ok=True)
+            yield window.measure(live if place % 2 else None)
+    finally:
+        live.close()
 
 
 def make_project(root: Path) -> None:
@@ -100,7 +103,6 @@ def measure(root: Path, pairs: int, updates: int) -> dict[str, Any]:
         while not metrics.is_file() or metrics.read_bytes().count(b"\n") < 3:
             assert training.poll() is None, "the training has ended"
             time.sleep(0.2)
-        os.nice(19)  # as `watch` does
         found = list(windows(training.pid, root, pairs, updates))
     finally:
         training.terminate()
@@ -125,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("project", nargs="?", type=Path)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--updates", type=int, default=6, help="of each window")
+    parser.add_argument("--updates", type=int, default=12, help="of each window")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

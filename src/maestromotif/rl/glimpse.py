@@ -19,6 +19,7 @@ ASKING_FILE = ".watched"
 GAMES_FILE = ".games.json"
 _GAMES = 8
 _SCREENS = 4  # of the first of them, what they show
+_EVERY = 1.0  # seconds at least from one answer to the next, however quick updates are
 _PATIENCE = 10.0  # seconds after which nobody seems to watch any more
 
 
@@ -32,6 +33,7 @@ class Glimpse:
 
     def __init__(self, home: Path, skills: Sequence[str]) -> None:
         self._home, self._skills = home, list(skills)
+        self._next = 0.0
 
     def show(self, played: RolloutArrays, now: StepArrays, screens: Callable[[int], Sequence[object]]) -> None:
         """Of a rollout just played.
@@ -40,12 +42,15 @@ class Glimpse:
             now: where the games are after it.
             screens: see ``Games.screens``; called only while somebody watches.
         """
+        if time.monotonic() < self._next:
+            return
         try:
             asked = (self._home / ASKING_FILE).stat().st_mtime
         except OSError:
             return
         if time.time() - asked > _PATIENCE:
             return
+        self._next = time.monotonic() + _EVERY
         games: list[dict[str, object]] = [
             {
                 "episode": int(now.episode[game]),
