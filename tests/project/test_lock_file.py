@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "constraints.txt"
@@ -27,6 +29,13 @@ def _project() -> dict[str, Any]:
 def _pythons() -> list[str]:
     prefix = "Programming Language :: Python :: "
     return [name.removeprefix(prefix) for name in _project()["classifiers"] if name.startswith(prefix)]
+
+
+def _wanted() -> list[str]:
+    """What the package and the extras of the lock ask for, as in pyproject.toml."""
+    project = _project()
+    extras = (needs for extra, needs in project["optional-dependencies"].items() if extra not in APART)
+    return [*project["dependencies"], *(need for needs in extras for need in needs)]
 
 
 def _plain(name: str) -> str:
@@ -47,16 +56,33 @@ def test_every_line_is_an_exact_pin_and_none_is_there_twice() -> None:
     assert _pythons() == ["3.11", "3.12", "3.13"]
 
 
+def test_whatever_the_installed_packages_ask_for_is_pinned() -> None:
+    """Without the index: packages that are not installed are passed over."""
+    left, seen, loose = list(map(Requirement, _wanted())), set[str](), set[str]()
+    while left:
+        asked = left.pop()
+        name = _plain(asked.name)
+        if str(asked) in seen:
+            continue
+        seen.add(str(asked))
+        loose |= {name} - _pins().keys()
+        try:
+            further = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        for need in map(Requirement, further):
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in asked.extras or {""}):
+                left.append(need)
+    assert {name for name in loose if not OF_TORCH.match(name)} == set()
+    assert len(seen) > 60
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("python", _pythons())
 def test_core_and_extras_install_together_from_wheels_as_pinned(python: str, tmp_path: Path) -> None:
     """Asks the package index, and installs nothing."""
-    project = _project()
-    wanted = [*project["dependencies"]]
-    for extra, needs in project["optional-dependencies"].items():
-        wanted += needs if extra not in APART else []
-    (tmp_path / "wanted.txt").write_text("\n".join(wanted), encoding="utf-8")
+    (tmp_path / "wanted.txt").write_text("\n".join(_wanted()), encoding="utf-8")
     asked = ["--dry-run", "--ignore-installed", "--python-version", python, "--only-binary=:all:", "--target", str(tmp_path / "none")]
     files = ["-c", str(PINS), "-r", str(tmp_path / "wanted.txt"), "--report", str(tmp_path / "report.json")]
     done = subprocess.run([sys.executable, "-m", "pip", "install", "-qq", *asked, *files], capture_output=True, text=True, check=False)
