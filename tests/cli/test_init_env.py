@@ -22,6 +22,7 @@ KINDS = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("env", KINDS)
 def test_what_init_writes_is_checked_and_trained(env: str, tmp_path: Path) -> None:
     root = tmp_path / "p"
@@ -30,8 +31,8 @@ def test_what_init_writes_is_checked_and_trained(env: str, tmp_path: Path) -> No
     checked = maestromotif("check", root, "--json", env=_env())
     failed = [check for check in json.loads(checked.stdout)["checks"] if check["outcome"] == "failed"]
     assert not failed
-    configure(root, {**TINY, "train.workers": 1})
-    ran = maestromotif("run", root, env=_env())
+    configure(root, {**TINY, "train.workers": 1, "train.steps": 1024, "reward.epochs": 3})
+    ran = maestromotif("run", root, env=_env(), timeout=600)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert (root / "artifacts" / "report" / "index.html").is_file()
 
