@@ -41,7 +41,7 @@ def screen_json(screen: Screen) -> dict[str, object]:
     from PIL import Image
 
     with io.BytesIO() as file:
-        Image.fromarray(screen).save(file, "PNG")
+        Image.fromarray(screen).save(file, "PNG", compress_level=1)
         return {"png": base64.b64encode(file.getvalue()).decode()}
 
 

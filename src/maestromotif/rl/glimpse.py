@@ -19,7 +19,7 @@ ASKING_FILE = ".watched"
 GAMES_FILE = ".games.json"
 _GAMES = 8
 _SCREENS = 4  # of the first of them, what they show
-_EVERY = 1.0  # seconds at least from one answer to the next, however quick updates are
+_EVERY = 2.0  # seconds at least from one answer to the next, however quick updates are
 _PATIENCE = 10.0  # seconds after which nobody seems to watch any more
 
 
