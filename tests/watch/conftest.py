@@ -39,7 +39,7 @@ def training(root: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "maestromotif", "train", str(root)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     try:
-        until(lambda: steps(root) > 0 and _metrics(root).stat().st_mtime > before and Follower(root).look().stage == "train", 60)
+        until(lambda: steps(root) > 0 and _metrics(root).stat().st_mtime > before and Follower(root).look().stage == "train", 120)
         yield process
     finally:
         process.send_signal(signal.SIGINT)

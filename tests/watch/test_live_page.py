@@ -56,13 +56,13 @@ def test_numbers_and_charts_change_while_the_training_runs(browser: Any, prepare
                 and page.locator("#training svg").first.inner_html() != curve
             )
 
-        until(changed, 40)
+        until(changed, 120)
         assert page.locator(".games svg").count() == 8
         picture = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L"))
         assert np.median(picture) > 240
         assert picture.std() > 10
         assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["wide"]
-    until(lambda: page.wait_for_timeout(200) or "has ended" in page.locator("#connection").inner_text(), 20)
+    until(lambda: page.wait_for_timeout(200) or "has ended" in page.locator("#connection").inner_text(), 60)
     live.close()
     assert "nothing is at work" in page.locator(".lead").inner_text()
     assert met == []
