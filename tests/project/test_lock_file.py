@@ -83,7 +83,8 @@ def test_whatever_the_installed_packages_ask_for_is_pinned() -> None:
 def test_core_and_extras_install_together_from_wheels_as_pinned(python: str, tmp_path: Path) -> None:
     """Asks the package index, and installs nothing."""
     (tmp_path / "wanted.txt").write_text("\n".join(_wanted()), encoding="utf-8")
-    asked = ["--dry-run", "--ignore-installed", "--python-version", python, "--only-binary=:all:", "--target", str(tmp_path / "none")]
+    latest = f"{python}.99"  # a bare 3.11 would stand for 3.11.0
+    asked = ["--dry-run", "--ignore-installed", "--python-version", latest, "--only-binary=:all:", "--target", str(tmp_path / "none")]
     files = ["-c", str(PINS), "-r", str(tmp_path / "wanted.txt"), "--report", str(tmp_path / "report.json")]
     done = subprocess.run([sys.executable, "-m", "pip", "install", "-qq", *asked, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
