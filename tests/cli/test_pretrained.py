@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,25 @@ def test_skills_that_were_not_trained_are_refused(tmp_path: Path) -> None:
     assert "no trained skills are named 'chess'" in one_error(maestromotif("solve", root, "delphi"))
 
 
-@pytest.mark.slow
-def test_they_can_do_what_their_card_says(tmp_path: Path) -> None:
+def test_skills_of_another_action_set_are_taken_by_name(tmp_path: Path) -> None:
     root = tmp_path / "project"
-    maestromotif("init", root, "--pretrained")
-    stated = read_card("nethack")["evaluation"]
+    assert maestromotif("init", root, "--pretrained-name", "nethack-travel").returncode == 0
+    written = tomllib.loads((root / "maestro.toml").read_text())
+    assert written["project"]["pretrained"] == "nethack-travel"
+    assert written["domain"] == {"id": "nethack", "actions": "travel", "reflexes": True}
+    result = maestromotif("solve", root, "delphi", "--episodes", 2, "--set", "evaluate.max_steps=60")
+    assert result.returncode == 0, result.stdout + result.stderr
+    error = one_error(maestromotif("init", tmp_path / "other", "--domain", "grid", "--pretrained-name", "nethack-travel"))
+    assert "of the domain nethack, not grid" in error
+    assert "no trained skills are named 'chess'" in one_error(maestromotif("init", tmp_path / "other", "--pretrained-name", "chess"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_they_can_do_what_their_card_says(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert maestromotif("init", root, "--pretrained-name", name).returncode == 0
+    stated = read_card(name)["evaluation"]
     for task in ("gnomish_mines", "delphi"):
         result = maestromotif("solve", root, task, "--episodes", stated["episodes"], timeout=900)
         assert result.returncode == 0, result.stderr
@@ -81,7 +96,7 @@ def test_they_can_do_what_their_card_says(tmp_path: Path) -> None:
         episodes = pq.read_table(next((root / "artifacts" / "solved" / task).rglob("trained.episodes.parquet")))
         reached = sum(episodes["success.landmark"].to_pylist())
         assert reached / episodes.num_rows >= stated["tasks"][task]["trained"]["landmark"]["low"]
-    assert json.loads((locate("nethack") / "card.json").read_text())["training"]["steps"] > 30e6
+    assert json.loads((locate(name) / "card.json").read_text())["training"]["steps"] > 15e6
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,7 +39,7 @@ def init(
             raise ConfigError("--env stands for --domain gym, for which no trained skills ship", "Leave out --domain and --pretrained")
         _init_env(folder, env)
         return
-    domain, options = domain or "nethack", {}
+    domain, options = domain or "nethack", dict[str, Any]()
     if pretrained or skills:
         from maestromotif.pretrained import trained_domain
 
