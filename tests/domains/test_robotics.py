@@ -126,6 +126,33 @@ def test_coming_nearer_is_told_once_and_moving_to_and_fro_earns_nothing() -> Non
     assert again == []
 
 
+def test_a_cube_carried_away_and_back_has_not_come_nearer_again() -> None:
+    env = _begun(1)
+    list(_by_rule(env, "lift_cube"))
+    way_to_plate = lambda: env.towards_BP3[0, words.PLACES.index("plate")]  # noqa: E731
+    told, distances = [], []
+    for turn in range(160):
+        towards = turn // 40 % 2 == 0
+        across = np.clip(way_to_plate()[:2] / 0.025, -0.5, 0.5) if towards else np.array([0.5, 0.0])  # the plate lies on the left
+        env.step(np.array([[*across, 0.2 * (env.bench.tip_B3[0, 2] < 0.12), -1.0]]))
+        told.append(_changes(env).get("nearer") == "plate")
+        distances.append(float(np.linalg.norm(way_to_plate()[:2])))
+    assert env.facts(0).cube_at == "hand"
+    assert max(distances[40:80]) > 0.2 > 0.02 > min(distances[80:120])
+    assert sum(told[:40]) >= 4
+    assert not any(told[40:])
+
+
+def test_fingers_that_squeeze_let_go_within_a_few_steps() -> None:
+    env = _begun(1)
+    list(_by_rule(env, "lift_cube"))
+    for _ in range(20):
+        env.step(np.array([[0.0, 0.0, 0.3, -1.0]]))
+    assert env.facts(0).cube_at == "hand"
+    steps = next(step for step in range(1, 10) if env.step(STILL) is None and not env.facts(0).gripping)
+    assert steps <= 3
+
+
 def test_an_event_of_the_drawer_is_told_once_for_each_way() -> None:
     env = _begun(3)
     ways = []

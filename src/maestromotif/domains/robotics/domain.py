@@ -88,7 +88,7 @@ class RobotBench(Domain):
             # the aim as well.
             "reward": {"contrast": 2.0, "threshold_quantile": 0.0},
             "train": {
-                "steps": 2_000_000,
+                "steps": 1_000_000,
                 "games": 64,
                 "rollout": 32,
                 "minibatch": 512,
@@ -97,8 +97,10 @@ class RobotBench(Domain):
                 "features": 128,
                 "hidden": 64,
                 "core": "ff",
-                "entropy": 0.0,
+                # Without it, noise dies down before the cube has ever been let go of in the right place.
+                "entropy": 0.003,
                 "learning_rate": 5e-4,
+                "decay": "linear",
                 "episode_steps": 400,
                 # With "renew", a dropped cube costs nothing: the call is over, and its value begins anew.
                 "returns": "cut",

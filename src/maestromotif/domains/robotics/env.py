@@ -173,7 +173,8 @@ class RobotEnv(DomainEnv):
         told_BP = np.stack([~held_B, ~held_B, ~held_B, held_B, held_B & (counts["drawer"] == 2)], 1)
         nearer_BP = (level_BP > best_BP) & told_BP
         found = np.where(nearer_BP.any(1), 1 + np.where(nearer_BP, level_BP, -1).argmax(1), 0)
-        away_BP = (level_BP <= best_BP - _AWAY) | ~told_BP
+        # With the cube in the hand nothing counts anew: going to and fro before the plate was worth more than letting go there.
+        away_BP = ~told_BP | ((level_BP <= best_BP - _AWAY) & ~held_B[:, None])
         self._level_BP = np.where(away_BP, level_BP, np.maximum(best_BP, level_BP))
         return found
 

@@ -25,7 +25,7 @@ SECONDS = 0.04
 _SUBSTEPS = 8
 _STRIDE, _SQUEEZE = 0.025, 0.012  # that an action moves the goals of hand and fingers, at most
 _LOW, _HIGH = np.array([-0.3, -0.28, 0.016]), np.array([0.3, 0.26, 0.24])
-_LEAD = 0.04  # that the goal may be ahead of the hand, so that pushing against something does not wind up
+_LEAD, _GRIP_LEAD = 0.04, 0.015  # that goals may be ahead of hand and fingers, so that pushing against something does not wind up
 _OPEN, _CLOSED = 0.034, -0.02
 _CAP, _DRAWER, _CUBE, _HAND, _FINGERS = 0, 1, slice(2, 5), slice(9, 12), slice(12, 14)
 _CUBE_TURN = slice(5, 9)
@@ -94,7 +94,9 @@ class Bench:
         """Move the goals of the hands by three numbers in [-1, 1], and those of the fingers by one, outwards above 0."""
         goal_B3 = np.clip(self.goal_B3 + _STRIDE * actions_B4[:, :3], self.tip_B3 - _LEAD, self.tip_B3 + _LEAD)
         np.clip(goal_B3, _LOW, _HIGH, out=self.goal_B3)
-        np.clip(self.grip_B + _SQUEEZE * actions_B4[:, 3], _CLOSED, _OPEN, out=self.grip_B)
+        finger_B = self.gap_B / 2
+        grip_B = np.clip(self.grip_B + _SQUEEZE * actions_B4[:, 3], finger_B - _GRIP_LEAD, finger_B + _GRIP_LEAD)
+        np.clip(grip_B, _CLOSED, _OPEN, out=self.grip_B)
         fingers = self.grip_B.tolist()
         for game, data in enumerate(self._data):
             ctrl = data.ctrl
