@@ -214,6 +214,16 @@ def test_few_pairs_and_ties_only() -> None:
     assert math.isnan(result.agreement)
 
 
+def test_a_sign_that_was_seen_once_is_kept_and_a_word_is_not() -> None:
+    inputs = [RewardInput("you fall", (1, 0)), RewardInput("you fall", (1, 1)), RewardInput("you jump", (2, 1))]
+    kept = set(build_corpus([feature_hashes(given) for given in inputs], 2).buckets.tolist())
+    seldom = set(feature_hashes(RewardInput("", (2, 0))))
+    assert seldom
+    assert seldom <= kept
+    assert not set(feature_hashes(RewardInput("jump", (0, 0)))) & kept
+    assert set(feature_hashes(RewardInput("fall", (0, 0)))) & kept
+
+
 @pytest.mark.parametrize(("number", "learner"), [(30, "linear"), (4000, "network")])
 def test_the_network_is_taken_only_where_it_is_clearly_better(number: int, learner: str) -> None:
     """A network that knows nothing, after few contested pairs where the linear model is worse by chance; one that is right, after many."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.rewards.encoders.base import Floats, Reader, Rows, ranges, require_shapes
-from maestromotif.rewards.features import feature_hashes
+from maestromotif.rewards.features import SIGN_HASHES, feature_hashes
 from maestromotif.types import RewardInput
 
 __all__ = ["Corpus", "HashedReader", "HashedScorer", "build_corpus"]
@@ -49,10 +49,13 @@ class Corpus:
 
 
 def build_corpus(hashes: Sequence[Sequence[int]], least: int) -> Corpus:
-    """Number the features that at least ``least`` inputs have; rarer ones cannot be told from chance and are left out."""
+    """Number the features that at least ``least`` inputs have; rarer ones cannot be told from chance and are left out.
+
+    Single signs stay: a domain has few of them, and what happens seldom (a game that is won) may always look the same.
+    """
     lengths, everything = _flatten(hashes)
     found, counts = np.unique(everything, return_counts=True)
-    return _known(found[counts >= least], lengths, everything)
+    return _known(found[(counts >= least) | np.isin(found, SIGN_HASHES)], lengths, everything)
 
 
 @dataclass(frozen=True)
