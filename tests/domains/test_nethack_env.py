@@ -14,6 +14,7 @@ pytest.importorskip("nle")
 
 from nle import nethack
 
+from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.domains.nethack import env as nethack_env
 from maestromotif.domains.nethack import features, squares
 from maestromotif.domains.nethack.captions import sign_code
@@ -113,6 +114,7 @@ def test_leaving_the_dungeon_takes_the_same_action_twice(env: NetHackEnv) -> Non
     env.step(actions)  # every game begins on the staircase up
     assert not env.terminated_B.any()
     assert "no return" in env.facts(0).message
+    assert env.observation[ACTION_MASK][0, A["up"]]  # though asking once has changed nothing
     actions[1] = A["search"]
     env.step(actions)
     actions[1] = A["up"]

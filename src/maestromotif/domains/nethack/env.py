@@ -278,13 +278,17 @@ class NetHackEnv(DomainEnv):
             self._seen[ACTION_MASK][games, len(ACTIONS) :] = leads & ~stalled & free[:, None]
 
     def _end(self, game: int) -> None:
-        """The last transition of a game: there is no new state, only a message and the way it ended."""
+        """The last transition of a game: there is no new state, only a message and the way it ended.
+
+        Whoever leaves the dungeon is told nothing but the question that was asked before, too; it would be taken for the leaving itself.
+        """
         self.terminated_B[game] = True
         self._signs_BS[game] = 0
         self._facts_BF[game, _F["kills"]] += self._inputs.kills[game]
         self._facts_BF[game, _F["steps"]] += 1
         if self.games[game].escaped:
             self._signs_BS[game, SIGN["level"]] = 3
+            self._messages[game] = self._reader.empty
         else:
             self._signs_BS[game, SIGN["alive"]] = 1
             self._facts_BF[game, _F["hp"]] = 0

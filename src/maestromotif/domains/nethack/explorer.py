@@ -1,7 +1,8 @@
 """A scripted player that moves sensibly, so that captions worth comparing are seen before anything has been trained.
 
 It explores levels, fights what stands next to it, takes stairs both ways, walks over items, enters shops by walking to what
-lies there, drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry and prays when weak. A
+lies there, drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry, prays when weak, and now and then leaves
+the dungeon. A
 share of its moves is random: a policy in training will do such things too, and its captions must not be foreign to the reward
 models.
 """
@@ -34,6 +35,7 @@ _PATIENCE = 3  # steps in which the game's clock may stand still before somethin
 _SHOP_STEPS = 60  # steps of trading on a level, all visits together
 _ITEM_STEPS = 80  # steps spent walking to items on a level; some lie there that are never picked up
 _PEACE = 12  # steps for which a peaceful monster is left alone
+_LEAVES = 0.3  # how often it leaves the dungeon when it has come back to the first level
 _BESIDE, _FIRST_BESIDE = SECTIONS["beside_terrain"]
 
 
@@ -50,6 +52,7 @@ class _Player:
         self._place: tuple[str, int] = ("", 0)
         self._explore_until = 0
         self._heading = _DOWN
+        self._leaves = False
         self._turn, self._still = -1, 0
         self._lost = 0  # random moves still to be made
         self._peace_until = 0
@@ -76,7 +79,8 @@ class _Player:
         self._place = (facts.branch, facts.branch_level)
         self._explore_until = facts.steps + (0 if rng.random() < 0.35 else rng.randint(50, 500))
         deep = facts.depth >= self._goal
-        self._heading = _UP if facts.depth > 1 and rng.random() < (0.8 if deep else 0.3) else _DOWN
+        self._leaves = facts.depth == 1 and facts.max_depth > 1 and rng.random() < _LEAVES
+        self._heading = _UP if self._leaves or (facts.depth > 1 and rng.random() < (0.8 if deep else 0.3)) else _DOWN
 
     def _watch(self, facts: Facts) -> None:
         """Notice what leads nowhere: a clock that stands still, a peaceful monster, stairs that are none."""
@@ -165,7 +169,7 @@ class _Player:
     def _travel(self, env: NetHackEnv, game: int, facts: Facts) -> int:
         """Explore for as long as planned, then make for the chosen staircase, exploring where it is not known."""
         if facts.steps >= self._explore_until:
-            up = self._heading == _UP and facts.depth > 1
+            up = self._heading == _UP and (self._leaves or facts.depth > 1)
             way = env.path_direction(game, "stairs_up" if up else "stairs_down")
             if way == _HERE:
                 return _UP if up else _DOWN

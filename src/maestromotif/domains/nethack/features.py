@@ -712,9 +712,10 @@ def _forbid_idle_moves(
 
 @_compiled
 def _note_idle(idle: Any, glyphs: Any, me_y: int, me_x: int, action: int, refused: bool) -> None:
-    """Note an action after which everything is as before: it will do nothing again. A blow that missed is not meant, nor a search."""
+    """Note an action after which everything is as before: it will do nothing again. A blow that missed is not meant, nor a search, nor
+    the way out of the dungeon, which has to be asked for twice."""
     struck = action < 8 and FLAGS_OF[glyphs[me_y + DY[action], me_x + DX[action]]] & squares.MONSTER != 0
-    if (refused or not struck) and action != SEARCH_ACTION:
+    if (refused or not struck) and action not in (SEARCH_ACTION, UP_ACTION):
         idle[action] = 1
 
 
