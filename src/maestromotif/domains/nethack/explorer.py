@@ -1,10 +1,9 @@
 """A scripted player that moves sensibly, so that captions worth comparing are seen before anything has been trained.
 
 It explores levels, fights what stands next to it, takes stairs both ways, walks over items, enters shops by walking to what
-lies there, drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry, prays when weak, and now and then leaves
-the dungeon. A
-share of its moves is random: a policy in training will do such things too, and its captions must not be foreign to the reward
-models.
+lies there, drops things on altars and in shops, searches dead ends, kicks locked doors, eats when hungry, prays when weak, and now
+and then leaves the dungeon. A share of its moves is random: a policy in training will do such things too, and its captions must not
+be foreign to the reward models.
 """
 
 from __future__ import annotations
