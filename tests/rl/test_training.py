@@ -216,6 +216,29 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         _train(tmp_path, steps=512, seed=9)
 
 
+def test_a_training_begins_with_the_weights_of_another_one(tmp_path: Path) -> None:
+    _train(tmp_path / "first", steps=1_024)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "given.safetensors").write_bytes((tmp_path / "first" / POLICY).read_bytes())
+    domain, skills = worlds.corridor(length=7)
+
+    def begin(out: str, initial: str, **changes: Any) -> None:
+        config = TrainConfig(**{**TINY, "steps": 128, "initial": initial, **changes})
+        train(domain, skills, worlds.sources(), Path(), config, tmp_path / out, 1, reward_maker=worlds.REWARDS, home=tmp_path)
+
+    begin("second", "given.safetensors", learning_rate=1e-12)
+    first, second, untrained = (load_file(tmp_path / path) for path in (f"first/{POLICY}", f"second/{POLICY}", f"second/{UNTRAINED}"))
+    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first if not name.startswith("value_"))
+    assert not torch.allclose(first["head"], untrained["head"], atol=1e-3)
+    assert second["value_seen"].sum() > first["value_seen"].sum()
+    with pytest.raises(ConfigError, match=r"initial = 'given.safetensors': .* another size or kind of network"):
+        begin("third", "given.safetensors", hidden=17)
+    with pytest.raises(ConfigError, match="another skills and another observation or actions"):
+        begin("fourth", "nethack")
+    with pytest.raises(ArtifactError, match="not a complete skill policy"):
+        begin("fifth", "missing.safetensors")
+
+
 def test_not_a_number_stops_and_names_the_last_good_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"not a number in update 1: .*nothing was saved before"):
         _train(tmp_path / "new", rewards=worlds.BROKEN_REWARDS)

@@ -43,7 +43,7 @@ class Setting:
 
     Attributes:
         programs: folder with ``skills.py`` and ``training_policy.py``.
-        training: folder with ``policy.safetensors`` and ``untrained.safetensors``, the weights that training began with.
+        training: folder with ``policy.safetensors`` and ``untrained.safetensors``, the weights that the seed gives.
         rewards: folder of the reward models, from which returns are counted; None: returns are not counted.
         player: plays episodes; None: ``maestromotif.rl.rollout.play``.
     """

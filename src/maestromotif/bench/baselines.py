@@ -31,7 +31,7 @@ __all__ = [
 ZERO_SHOT = "zero-shot"
 METHODS: Mapping[str, str] = {
     ZERO_SHOT: "the project's skills, trained once, driven by each task's program",
-    "untrained": "the same programs with the network that training began with",
+    "untrained": "the same programs with the network's random weights",
     "random": "any allowed action, with equal chances; no program, no skill",
     "explorer": "the domain's scripted explorer, which knows no task",
     "motif": "a network for each task; one reward from AI feedback on the task's text; no hierarchy",

@@ -103,6 +103,10 @@ class TrainConfig(NetworkConfig):
     )
     patience: float = Field(default=60.0, gt=0, description="Seconds after which a worker that does not answer is restarted.")
     restarts: int = Field(default=20, ge=0, description="Training stops when workers had to be restarted more often.")
+    initial: str = Field(
+        default="",
+        description="Weights to begin with: the name of shipped skills, or a policy.safetensors in the project's folder; empty: new ones.",
+    )
     schedule: Literal["program", "isolated", "uniform", "hand-made", "learning-progress"] = Field(
         default="program",
         description='Who picks the next skill: "program", "isolated", "uniform", "hand-made" or "learning-progress"; see docs/training.md.',

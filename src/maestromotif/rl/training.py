@@ -34,6 +34,7 @@ from maestromotif.rl.distributions import distribution
 from maestromotif.rl.episodes import ScheduleSources, episode_seed
 from maestromotif.rl.experience import Experience, prepare_acting, rollout_from_tensors, rollout_to_tensors, saved_episodes
 from maestromotif.rl.glimpse import Glimpse
+from maestromotif.rl.initial import begin_with
 from maestromotif.rl.learner import Learner, Rollout
 from maestromotif.rl.metrics import RECENT, Metrics, MetricsFile, SkillCounts, TensorBoard, failure_signs, skill_metrics
 from maestromotif.rl.metrics_table import METRICS_TABLE, write_metrics_table
@@ -53,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 
 def first_weights(observed: ObservationSpec, skills: Sequence[str], shape: NetworkConfig, seed: int) -> SkillPolicy:
-    """The network before its first step."""
+    """The network with the weights that its seed gives."""
     return SkillPolicy(observed, skills, shape, seed=episode_seed(seed, 1) % 2**62)
 
 
@@ -86,7 +87,7 @@ def train(
 ) -> None:
     """Train one network on all skills, or go on with what ``out`` holds.
 
-    Writes ``policy.safetensors`` (``SkillPolicy.load``), ``untrained.safetensors`` (the same network before its first step),
+    Writes ``policy.safetensors`` (``SkillPolicy.load``), ``untrained.safetensors`` (the same network with the weights that its seed gives),
     ``metrics.jsonl`` (see docs/training.md), the same as ``metrics.parquet``, ``checkpoints/`` and ``tensorboard/``. With ``workers = 0``
     on a CPU, the same seed gives the same weights and metrics bit for bit, however often it was interrupted: a resumed run plays its
     games up to where they were.
@@ -97,13 +98,14 @@ def train(
         progress: fraction done and a short text, after every update.
         on_update: the metrics of every update.
         reward_maker: ``module:function`` that loads ``rewards_dir`` in the games' process.
-        home: the folder that ``config.schedule_file`` lies in.
+        home: the folder that ``config.schedule_file`` and ``config.initial`` lie in.
         ranks: processes that train together; every one of them must call this, with the same arguments.
 
     Raises:
         TrainingError: a loss is not a number or explodes, or a worker died. The error names the checkpoint that a resumed run starts from.
         ArtifactError: programs, rewards or checkpoints are missing or do not fit.
-        ConfigError: the stages of a hand-made curriculum are wrong, or there is no such device here.
+        ConfigError: the stages of a hand-made curriculum are wrong, ``initial`` names another kind of network, or there is no
+            such device here.
         KeyboardInterrupt: after Ctrl-C, once the update in progress is finished and saved. A second Ctrl-C does not wait.
     """
     check_device(config.device)
@@ -186,7 +188,7 @@ class Training:
                 "device": ranks.device(config.device),
             }
         )
-        self._skills, self._seed = skills, seed
+        self._skills, self._seed, self._home = skills, seed, home
         measures = domain.call_measures
         self._measured = tuple(skill.measure in measures for skill in skills)
         measured = [skill.id for skill in skills if skill.measure in measures]
@@ -259,6 +261,8 @@ class Training:
         if found is None:
             if self._ranks.first:
                 self.policy.save(self.out / UNTRAINED)
+            if self.config.initial:
+                begin_with(self.policy, self.config.initial, self._home)
             return {}
         counters, tensors = found
         if counters.shape != self._shape:
