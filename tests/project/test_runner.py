@@ -12,7 +12,9 @@ import pytest
 
 from maestromotif.errors import ArtifactError, ChatError, ProgramError, ProjectError
 from maestromotif.project import Project
+from maestromotif.rl.config import TrainConfig
 from maestromotif.stages.card import CARD_FILE, Card
+from maestromotif.stages.inputs import settings
 from maestromotif.stages.runner import open_runner
 from maestromotif.stages.stage import Stage, Work
 
@@ -57,6 +59,12 @@ def test_a_change_is_named_and_moves_down(project: Project, log: Log) -> None:
     lines = _run(project, [text_stage("collect", inputs={"collect": {"steps": 2}}), text_stage("reward", "collect")], log)
     assert "collect started: [collect] steps changed from 1 to 2" in lines
     assert "reward started: collect changed" in lines
+
+
+def test_a_setting_that_came_later_changes_nothing_until_it_is_used() -> None:
+    before = set(settings(TrainConfig()))
+    assert "learning_rate" in before
+    assert set(settings(TrainConfig(initial="nethack"))) - before == {"initial"}
 
 
 def test_a_changed_skill_is_named(project: Project, log: Log) -> None:

@@ -20,10 +20,15 @@ _HOW_CALLED = frozenset(
     }
 )
 
+# Settings that came later: as their default is what was done before there were any, results from before still hold.
+_LATER = frozenset({"initial"})
+
 
 def settings(section: BaseModel, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
     """A table of maestro.toml as plain values, without keys that do not change the result."""
-    return section.model_dump(mode="json", exclude=set(leave_out))
+    fields = type(section).model_fields
+    unchanged = {name for name in _LATER & fields.keys() if getattr(section, name) == fields[name].default}
+    return section.model_dump(mode="json", exclude=leave_out | unchanged)
 
 
 def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
