@@ -24,7 +24,7 @@ def plan(folder: Path, how: str, step: int, times: int = 1, seed: int | None = N
     Args:
         folder: where it is counted.
         how: ``exit``, ``signal``, ``hang``, or ``error``.
-        step: of the environment, or of the episode where one is named.
+        step: of the environment, or of the episode where one is named; 0: while games are begun.
         times: how often, over all processes.
         seed: of the only episode that breaks.
     """
@@ -42,6 +42,8 @@ class BreakingEnv(CorridorEnv):
         super().reset(games, seeds)
         for game, seed in zip(games, seeds, strict=True):
             self._seeds[game] = seed
+        if self._plan is not None and self._plan["step"] == 0 and self._take():
+            self._break()
 
     def step(self, actions_B: NDArray[np.int64]) -> None:
         super().step(actions_B)

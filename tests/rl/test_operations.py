@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from maestromotif.domains.contract import Domain
 from maestromotif.domains.registry import load_domain
 from maestromotif.errors import TrainingError
+from maestromotif.rl import process
 from maestromotif.rl.acting import RolloutArrays, cut_rollout
 from maestromotif.rl.build import GamesSpec, describe_domain
 from maestromotif.rl.calibrate import CALIBRATION, settle
@@ -151,6 +153,18 @@ def test_a_lost_worker_is_replaced_and_told_of(
     assert words[how] in told
     assert "in the environment, game" in told
     assert told.endswith("its games begin their next episodes")
+
+
+def test_games_that_are_busy_for_ever_before_their_first_answer_end_the_training_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "START", 12.0)
+    for name, value in breaking.plan(tmp_path, "hang", step=0, times=9).items():
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    with pytest.raises(TrainingError, match=r"has not answered for 2\d s; its last words: .*, and had been at work all the time"):
+        _train(tmp_path / "out", world=breaking.breaking(), workers=1, patience=1.0)
+    assert time.monotonic() - began < 45
 
 
 @pytest.mark.parametrize("how", ["exit", "error"])

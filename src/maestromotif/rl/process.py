@@ -38,11 +38,12 @@ class Lost(Exception):
         how: as the end of a sentence about the worker.
         program: file of the generated program that did it; "" where none did, or where that is not known.
         line: of that program.
+        unborn: it has worked for ``START`` seconds without a first answer, so that another one would do the same.
     """
 
-    def __init__(self, how: str, program: str = "", line: int = 0) -> None:
+    def __init__(self, how: str, program: str = "", line: int = 0, unborn: bool = False) -> None:
         super().__init__(how)
-        self.how, self.program, self.line = how, program, line
+        self.how, self.program, self.line, self.unborn = how, program, line, unborn
 
     @property
     def words(self) -> str:
@@ -138,7 +139,8 @@ class WorkerProcess:
                     used = self._used()
                 if time.monotonic() > deadline:
                     if self._answered or waited > START or self._used() - worked < _WORKED:
-                        raise self._lost(f"has not answered for {waited:.0f} s", self._stop()) from None
+                        unborn = not self._answered and waited > START
+                        raise self._lost(f"has not answered for {waited:.0f} s", self._stop(), unborn) from None
                     waited, deadline, worked = waited + patience, time.monotonic() + patience, self._used()
                 continue
             except OSError:
@@ -194,8 +196,8 @@ class WorkerProcess:
             return self._lost("closed its line", self._stop())
         return self._lost(f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}", self._said())
 
-    def _lost(self, how: str, said: str) -> Lost:
-        return Lost(how + self._last_words(said), *self._culprit(said))
+    def _lost(self, how: str, said: str, unborn: bool = False) -> Lost:
+        return Lost(how + self._last_words(said), *self._culprit(said), unborn)
 
     def _culprit(self, said: str) -> tuple[str, int]:
         """The program's file and line in the last stack that was told, if there is one in it."""

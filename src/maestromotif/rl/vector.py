@@ -437,6 +437,8 @@ class ParallelGames(Games):
         remedy = f"{why}. The last checkpoint is kept, so the same command goes on from there"
         if worker.fruitless >= _FRUITLESS:
             raise TrainingError(f"{told}, {_FRUITLESS} times running before it had finished a step", remedy)
+        if lost.unborn:
+            raise TrainingError(f"{told}, and had been at work all the time", remedy)
         if self.restarts - self._program_losses.total() >= self._most_restarts and not by_program:
             raise TrainingError(f"{told}, after {self.restarts} restarts of workers", remedy)
         if culprit is not None:
