@@ -27,6 +27,7 @@ class Skill:
         max_steps: a call that lasts longer is timed out (environment steps).
         measure: a call measure of the domain that counts as success in reports; never used for training.
         threshold_quantile: rewards below this quantile over distinct captions become zero; None: the project's.
+        contrast: how much small rewards shrink beside the largest, 1 (not at all) to 10; None: the project's.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Skill:
     max_steps: int = 300
     measure: str = ""
     threshold_quantile: float | None = None
+    contrast: float | None = None
 
     @property
     def preference_text(self) -> str:
@@ -109,6 +111,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "max_steps": (int,),
     "measure": (str,),
     "threshold_quantile": (int, float),
+    "contrast": (int, float),
 }
 assert set(_TYPES) == {field.name for field in fields(Skill)}
 
@@ -135,4 +138,6 @@ def _problems(number: int, entry: Any) -> list[str]:
             problems.append(f"skill {name}: max_steps must be at least 1")
         if not 0 <= entry.get("threshold_quantile", 0.5) < 1:
             problems.append(f"skill {name}: threshold_quantile must lie in [0, 1)")
+        if not 1 <= entry.get("contrast", 1) <= 10:
+            problems.append(f"skill {name}: contrast must lie in [1, 10]")
     return problems

@@ -6,13 +6,14 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from maestromotif.errors import ArtifactError
+from maestromotif.errors import ArtifactError, ConfigError
 from maestromotif.feedback.tables import CaptionTable
 from maestromotif.rewards import RewardConfig, RewardTable, fit
 from maestromotif.rewards.bradley_terry import _clearly_better, _Fitted, _losses, build_corpus, fit_bradley_terry
@@ -21,6 +22,7 @@ from maestromotif.rewards.encoders.networks import HashedNetwork
 from maestromotif.rewards.features import feature_hashes
 from maestromotif.rewards.model import Ensemble, RewardModel
 from maestromotif.rewards.pipeline import fit_shaping
+from maestromotif.skills import SkillSet
 from maestromotif.types import RewardInput
 
 from .worlds import SIGNS, SKILLS, domain, judge_deep, judge_gold, make_captions, write_preferences
@@ -65,6 +67,19 @@ def test_what_matters_most_earns_most(fitted: Path) -> None:
     inputs = [RewardInput("", signs) for signs in [(1, 1, 0, 0), (0, 3, 0, 1), (0, 1, 0, 0), (0, 0, 0, 0), (2, 3, 0, 0)]]
     deeper, stairs, few, nothing, higher = (table.rewards(key, lambda given=given: given)[0] for key, given in enumerate(inputs))  # type: ignore[misc]
     assert deeper > 1.5 * stairs > 0.0 == few == nothing == higher
+
+
+def test_a_skill_may_have_a_contrast_of_its_own(fitted: Path, tmp_path: Path) -> None:
+    shares, given = [], [RewardInput("", signs) for signs in [(1, 1, 0, 0), (0, 3, 0, 1)]]
+    for contrast in (1.0, 3.0):
+        skills = SkillSet((replace(SKILLS["deep"], contrast=contrast),))
+        fit(domain(), skills, fitted / "captions.parquet", fitted, CONFIG, tmp_path, 1)  # an earlier fit with another contrast is no use
+        table = RewardTable.load(tmp_path, domain(), skills)
+        arriving, stairs = table.batch(np.arange(1, 3), lambda row: given[row])[:, 0]
+        shares.append(stairs / arriving)
+    assert 0 < shares[1] < 0.5 * shares[0] < 0.5
+    with pytest.raises(ConfigError, match=r"contrast must lie in \[1, 10\]"):
+        SkillSet.parse('[[skill]]\nid = "a"\ndescription = "b"\ncontrast = 0.5\n')
 
 
 def test_cards_tell_what_was_measured(fitted: Path) -> None:

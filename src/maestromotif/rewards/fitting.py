@@ -77,6 +77,7 @@ def fit(
             "preferences": _sha256(path),
             "config": config.model_dump(mode="json"),
             "threshold_quantile": quantile,
+            **({} if skill.contrast is None else {"contrast": skill.contrast}),
             "seed": seed,
             "feature_version": FEATURE_VERSION,
             **sentence_model,
@@ -95,8 +96,8 @@ def fit(
             result = fit_bradley_terry(features, pairs_P, target_P, config, _seed_of(seed, skill), report)
             raw_N, spread_N = result.model.judge(features)
             least = _least_raw(captions, raw_N, config.better_than_nothing, result.calibration.temperature)
-            pipeline = (config.threshold, config.contrast, config.clip, config.scale, least, config.normalise)
-            shaping = fit_shaping(raw_N, quantile, *pipeline)
+            contrast = config.contrast if skill.contrast is None else float(skill.contrast)
+            shaping = fit_shaping(raw_N, quantile, config.threshold, contrast, config.clip, config.scale, least, config.normalise)
             # Rewards of captions that were seen need no sentence model in a worker, and disagreement is worth keeping.
             keep = config.encoder == "sentence" or config.ensemble > 1
             model = RewardModel(reader, result.model, Seen(captions.keys, raw_N, spread_N) if keep else None)

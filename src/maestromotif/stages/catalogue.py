@@ -407,7 +407,9 @@ def _annotate_goal(project: Project) -> Mapping[str, int]:
 
 
 def _reward_inputs(project: Project) -> Mapping[str, Any]:
-    return {"reward": settings(project.config.reward), "skills": skill_inputs(project, "threshold_quantile")}
+    shaped = {skill.id: {"contrast": skill.contrast} for skill in project.skills if skill.contrast is not None}
+    inputs = {"reward": settings(project.config.reward), "skills": skill_inputs(project, "threshold_quantile")}
+    return {**inputs, "shaping": shaped} if shaped else inputs
 
 
 def _program_inputs(project: Project) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ def settings(section: BaseModel, leave_out: frozenset[str] = frozenset()) -> dic
     """A table of maestro.toml as plain values, without keys that do not change the result."""
     fields = type(section).model_fields
     unchanged = {name for name in _LATER & fields.keys() if getattr(section, name) == fields[name].default}
-    return section.model_dump(mode="json", exclude=leave_out | unchanged)
+    return section.model_dump(mode="json", exclude={*leave_out, *unchanged})
 
 
 def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
