@@ -147,9 +147,8 @@ def _ways(wizard: Wizard, terrain: int) -> list[int]:
     return [way for way in range(8) if env._memory.terrain[0, env._memory.slot[0], y + features.DY[way], x + features.DX[way]] == terrain]
 
 
-def test_with_trips_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:
+def test_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:
     walls = 0
-    wizard.env._walls = True
     wizard.act("search")
     for _ in range(60):
         closed = set(_ways(wizard, squares.SOLID))

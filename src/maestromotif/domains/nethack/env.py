@@ -76,7 +76,6 @@ class NetHackEnv(DomainEnv):
         self._shown: list[ReadMessage | None] = [None] * num_games
         self.terminated_B = np.zeros(num_games, np.bool_)
         self._mask, self._travels = int(mask), actions == "travel"
-        self._walls = self._travels  # the shipped network of the other set was trained without, and lost by it: docs/experiments.md
         self._trips = np.full(num_games, -1, np.int64)  # which trip the last action was, -1 if none
         # Where and when a trip led nowhere: until something changes, it is not offered again.
         self._stalls = np.full((num_games, len(TRIPS), len(_WHERE_AND_WHEN)), -1, np.int64)
@@ -306,7 +305,7 @@ class NetHackEnv(DomainEnv):
                 observation[ACTION_MASK],
                 self._renamed,
             )
-            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask, self._walls)
+            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask)
             if self._travels:
                 self._write_trips(games)
             for game in games[self._renamed[games]].tolist():

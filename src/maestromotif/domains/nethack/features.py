@@ -442,14 +442,13 @@ def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -
 
 
 @_compiled
-def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: int, walls: bool) -> None:
+def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: int) -> None:
     """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
 
     Args:
         games: which games, int64.
         tokens: number of crop tokens.
         mask: ``MASK_NONE``: write no action mask; ``MASK_HARM`` or ``MASK_ALL``.
-        walls: the mask also forbids going into rock and walls and diagonally through doors.
     """
     seen = np.zeros(4, np.int64)
     for game in games:
@@ -516,7 +515,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         if mask:
             allowed = outputs.mask[game]
             _write_mask(allowed, stats, facts, classes, inputs.prayed[game], inputs.confident[game], ways[T_SPOT] == HERE)
-            _forbid_idle_moves(allowed, glyphs, terrain, here, me_y, me_x, stats[25] & BLIND > 0, memory.beside[game] > 0, asked, walls)
+            _forbid_idle_moves(allowed, glyphs, terrain, here, me_y, me_x, stats[25] & BLIND > 0, memory.beside[game] > 0, asked)
             if memory.beside[game]:
                 _spare(allowed, glyphs, me_y, me_x)
             for index in range(8 if asked else 0, len(idle)):
@@ -685,10 +684,10 @@ def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int,
 
 @_compiled
 def _forbid_idle_moves(
-    allowed: Any, glyphs: Any, terrain: Any, here: int, me_y: int, me_x: int, blind: bool, beside: bool, asked: bool, walls: bool
+    allowed: Any, glyphs: Any, terrain: Any, here: int, me_y: int, me_x: int, blind: bool, beside: bool, asked: bool
 ) -> None:
-    """Forbid taking stairs where there are none, kicking where there is neither a monster nor a locked door and, with ``walls``, going
-    where nobody can go.
+    """Forbid taking stairs where there are none, kicking where there is neither a monster nor a locked door, and going where
+    nobody can go.
 
     Whoever sees, sees what is beside: rock (blank), or walls and the like. Doors are not crossed diagonally, but who stands in one
     can be struck. With "which way?" asked, the ways are ways to kick.
@@ -703,7 +702,7 @@ def _forbid_idle_moves(
         locked |= way < 4 and there == squares.LOCKED_DOOR
         closed = TERRAIN_OF[glyph] == squares.SOLID or (glyph == BLANK and not blind)
         closed |= way >= 4 and not asked and FLAGS_OF[glyph] & squares.MONSTER == 0 and (_is_door(here) or _is_door(there))
-        if closed and walls:
+        if closed:
             allowed[way] = allowed[way + 8] = 0
     allowed[DOWN_ACTION] = here in (squares.STAIRS_DOWN, squares.USED_STAIRS_DOWN, squares.FALL)
     allowed[UP_ACTION] = here == squares.STAIRS_UP
