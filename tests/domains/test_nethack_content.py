@@ -238,8 +238,8 @@ def test_the_training_policy_copes_with_any_skills(skills: SkillSet) -> None:
             result = play(code("nethack/training-policy"), skills, seed, perfect)
             assert not result["faults"]
             assert not result["refused"]
-            assert not result["truth"]["escaped"]
-            assert not any(skill == "ascender" and facts.depth == 1 for skill, facts in result["starts"])
+            # Where the Ascender ends the game, it is called at the end of a journey only.
+            assert all(facts.max_depth > 1 for skill, facts in result["starts"] if skill == "ascender" and facts.depth == 1)
             calls += result["calls"]
     assert calls["dancer"] >= calls.total() / 20 or "dancer" not in skills.ids
 
@@ -247,10 +247,11 @@ def test_the_training_policy_copes_with_any_skills(skills: SkillSet) -> None:
 def test_the_training_policy_shares_its_calls_sensibly() -> None:
     results = [play(code("nethack/training-policy"), SKILLS, seed) for seed in range(30)]
     calls = sum((result["calls"] for result in results), Counter[str]())
-    assert 0.35 < calls["descender"] / calls.total() < 0.6
+    assert 0.3 < calls["descender"] / calls.total() < 0.6
     assert calls["ascender"] / calls.total() > 0.25
     assert min(calls[skill] for skill in SKILLS.ids) >= 10
     assert sum(result["causes"][EndCause.INTERRUPTED] for result in results) >= 10
+    assert 3 <= sum(result["truth"]["escaped"] for result in results) <= 27  # leaving the dungeon is learned, too
     # Half of the episodes want the Mines; the others may fall into them, and leave at once.
     stays = sum(any(facts.branch == "mines" and facts.branch_level > 1 for _, facts in result["starts"]) for result in results)
     assert 5 <= stays <= 25, stays
