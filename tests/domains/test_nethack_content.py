@@ -251,7 +251,7 @@ def test_the_training_policy_shares_its_calls_sensibly() -> None:
     assert calls["ascender"] / calls.total() > 0.25
     assert min(calls[skill] for skill in SKILLS.ids) >= 10
     assert sum(result["causes"][EndCause.INTERRUPTED] for result in results) >= 10
-    assert 3 <= sum(result["truth"]["escaped"] for result in results) <= 27  # leaving the dungeon is learned, too
+    assert sum(result["truth"]["escaped"] for result in results) >= 3  # leaving the dungeon is learned, too
     # Half of the episodes want the Mines; the others may fall into them, and leave at once.
     stays = sum(any(facts.branch == "mines" and facts.branch_level > 1 for _, facts in result["starts"]) for result in results)
     assert 5 <= stays <= 25, stays
