@@ -9,6 +9,7 @@ class PolicyOverSkills:
         self.goal = random.randint(2, 5)
         self.wants_mines = random.random() < 0.5
         self.climbing = False
+        self.leaving = False
         self.place = ("main", 1)
         self.failures = 0
         self.explored = {}
@@ -60,6 +61,10 @@ class PolicyOverSkills:
             return "descender"
         if facts.depth == 1:
             if self.climbing:
+                if arrived:
+                    self.leaving = random.random() < 0.3
+                if self.leaving and self.failures < 2:
+                    return "ascender"
                 self.climbing = False
                 self.goal = random.randint(2, 5)
         elif facts.depth >= self.goal or (facts.branch == "mines" and not self.wants_mines):
