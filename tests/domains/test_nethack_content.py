@@ -247,7 +247,9 @@ def test_the_training_policy_copes_with_any_skills(skills: SkillSet) -> None:
 def test_the_training_policy_shares_its_calls_sensibly() -> None:
     results = [play(code("nethack/training-policy"), SKILLS, seed) for seed in range(30)]
     calls = sum((result["calls"] for result in results), Counter[str]())
+    # Journeys may end by leaving the dungeon, so more of the calls go up than down; together they carry the curriculum.
     assert 0.3 < calls["descender"] / calls.total() < 0.6
+    assert 0.65 < (calls["descender"] + calls["ascender"]) / calls.total() < 0.85
     assert calls["ascender"] / calls.total() > 0.25
     assert min(calls[skill] for skill in SKILLS.ids) >= 10
     assert sum(result["causes"][EndCause.INTERRUPTED] for result in results) >= 10

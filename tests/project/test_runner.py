@@ -13,8 +13,9 @@ import pytest
 from maestromotif.errors import ArtifactError, ChatError, ProgramError, ProjectError
 from maestromotif.project import Project
 from maestromotif.rl.config import TrainConfig
+from maestromotif.skills import SkillSet
 from maestromotif.stages.card import CARD_FILE, Card
-from maestromotif.stages.inputs import settings
+from maestromotif.stages.inputs import settings, skill_inputs
 from maestromotif.stages.runner import open_runner
 from maestromotif.stages.stage import Stage, Work
 
@@ -61,10 +62,15 @@ def test_a_change_is_named_and_moves_down(project: Project, log: Log) -> None:
     assert "reward started: collect changed" in lines
 
 
-def test_a_setting_that_came_later_changes_nothing_until_it_is_used() -> None:
+def test_a_setting_that_came_later_changes_nothing_until_it_is_used(project: Project) -> None:
     before = set(settings(TrainConfig()))
     assert "learning_rate" in before
     assert set(settings(TrainConfig(initial="nethack"))) - before == {"initial"}
+    names = ("threshold_quantile", "contrast")
+    assert all(set(named) == {"place", "threshold_quantile"} for named in skill_inputs(project, *names).values())
+    first, *others = project.skills
+    changed = replace(project, skills=SkillSet((replace(first, contrast=2.0), *others)))
+    assert skill_inputs(changed, *names)[first.id]["contrast"] == 2.0
 
 
 def test_a_changed_skill_is_named(project: Project, log: Log) -> None:

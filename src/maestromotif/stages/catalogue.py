@@ -407,9 +407,7 @@ def _annotate_goal(project: Project) -> Mapping[str, int]:
 
 
 def _reward_inputs(project: Project) -> Mapping[str, Any]:
-    shaped = {skill.id: {"contrast": skill.contrast} for skill in project.skills if skill.contrast is not None}
-    inputs = {"reward": settings(project.config.reward), "skills": skill_inputs(project, "threshold_quantile")}
-    return {**inputs, "shaping": shaped} if shaped else inputs
+    return {"reward": settings(project.config.reward), "skills": skill_inputs(project, "threshold_quantile", "contrast")}
 
 
 def _program_inputs(project: Project) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ _HOW_CALLED = frozenset(
 
 # Settings that came later: as their default is what was done before there were any, results from before still hold.
 _LATER = frozenset({"initial"})
+_LATER_OF_SKILLS = frozenset({"contrast"})
 
 
 def settings(section: BaseModel, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -33,7 +34,12 @@ def settings(section: BaseModel, leave_out: frozenset[str] = frozenset()) -> dic
 
 def skill_inputs(project: Project, *names: str) -> dict[str, dict[str, Any]]:
     """The named attributes of every skill, by id, in the order of the file."""
-    return {skill.id: {"place": place, **{name: getattr(skill, name) for name in names}} for place, skill in enumerate(project.skills)}
+    found: dict[str, dict[str, Any]] = {}
+    for place, skill in enumerate(project.skills):
+        named = {name: getattr(skill, name) for name in names}
+        kept = {name: value for name, value in named.items() if name not in _LATER_OF_SKILLS or value is not None}
+        found[skill.id] = {"place": place, **kept}
+    return found
 
 
 def annotator_inputs(project: Project) -> dict[str, Any]:
