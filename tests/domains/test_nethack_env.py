@@ -16,7 +16,7 @@ from nle import nethack
 
 from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.domains.nethack import env as nethack_env
-from maestromotif.domains.nethack import features, squares
+from maestromotif.domains.nethack import masks, squares
 from maestromotif.domains.nethack.captions import sign_code
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.game import NAMES
@@ -132,14 +132,14 @@ def test_mask_forbids_what_only_harms(env: NetHackEnv) -> None:
     for name in ("eat", "pray", "drop", "enhance", "more"):
         assert not mask[:, A[name]].any(), name
     assert mask[:, A["quaff"]].all()  # a Monk begins with potions of healing
-    free = NetHackEnv(1, mask=features.MASK_NONE)
+    free = NetHackEnv(1, mask=masks.MASK_NONE)
     free.reset([0], [1])
     assert free.observation["action_mask"].all()
     free.close()
 
 
 def test_every_action_in_every_prompt_returns_to_the_map() -> None:
-    env = NetHackEnv(4, mask=features.MASK_NONE)
+    env = NetHackEnv(4, mask=masks.MASK_NONE)
     rng = np.random.default_rng(9)
     env.reset(range(4), range(4))
     ends = 0
@@ -168,7 +168,7 @@ def test_sign_codes_are_distinct() -> None:
     rng = np.random.default_rng(0)
     rows = np.unique(np.stack([rng.integers(len(sign.values), size=5000) for sign in SIGNS], 1), axis=0)
     assert len(np.unique(sign_code(rows))) == len(rows)
-    assert sign_code(rows).max() < 1 << 17
+    assert sign_code(rows).max() < 1 << 18
 
 
 def test_equal_keys_mean_equal_reward_inputs(env: NetHackEnv) -> None:
@@ -276,9 +276,9 @@ def test_the_coarse_map_shows_the_character_once_and_never_forgets_a_block(env: 
 
 def test_names_are_the_same_asked_for_or_copied_after_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nethack_env, "names_on_demand", lambda: False)
-    copied = NetHackEnv(4, mask=features.MASK_NONE)
+    copied = NetHackEnv(4, mask=masks.MASK_NONE)
     monkeypatch.setattr(nethack_env, "names_on_demand", lambda: True)
-    asked = NetHackEnv(4, mask=features.MASK_NONE)
+    asked = NetHackEnv(4, mask=masks.MASK_NONE)
     for env in (copied, asked):
         env.reset(range(4), range(30, 34))
     rng, unknown, compared = np.random.default_rng(8), 0, 0

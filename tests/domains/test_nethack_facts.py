@@ -20,7 +20,7 @@ pytest.importorskip("nle")
 from maestromotif.domains.contract import ACTION_MASK
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
-from maestromotif.domains.nethack.features import MASK_HARM, MASK_NONE
+from maestromotif.domains.nethack.masks import MASK_HARM, MASK_NONE
 from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS
 from tests.domains.reading import Reading, Status, read, screen, status
 from tests.domains.wizard import Wizard, clock
@@ -64,6 +64,7 @@ class Game:
         self._places = {self._place}
         self._spent, self._killed, self._before = Counter[tuple[str, int]](), Counter[tuple[str, int]](), self.env.facts(0)
         self._top = ""
+        self._arrows = 0  # stairs on the map, by their marks
         self._seen: dict[tuple[str, int], NDArray[np.bool_]] = {}
         self._stairs: dict[str, set[tuple[tuple[str, int], int, int]]] = {">": set(), "<": set()}
         self._altars = set[tuple[str, int]]()
@@ -97,7 +98,8 @@ class Game:
             self.same("steps", facts, self._steps)
             self.bottom(facts, shown)
             self.messages(facts, ACTIONS[action])
-            if step % EVERY == 0 or shown.depth != self._place[1]:
+            arrows, self._arrows = self._arrows, sum(bytes(row).count(mark) for row in self.tty[1:22] for mark in (b"<", b">"))
+            if step % EVERY == 0 or shown.depth != self._place[1] or self._arrows != arrows:  # stairs may show for a moment only
                 self.everything(facts, self.look())
             self._killed[self._place] += facts.kills - self._before.kills
             self.same("kills_here", facts, self._killed[self._place])
@@ -121,9 +123,10 @@ class Game:
             self._grown = (shown.experience_level, shown.depth)
         self.same("experience_depth", facts, self._grown[1])
         self.same("max_depth", facts, self._deepest)
-        # The step that leads to another level may tell the turn in which it was made, not the one that has begun.
+        # The step that leads to another level, or into a pit, may tell the turn in which it was made, not the one that has begun.
         turn = clock(self.env.games[0])
-        self.same("turn", facts, facts.turn if facts.turn == turn - 1 and shown.depth != self._before.depth else turn)
+        late = shown.depth != self._before.depth or "into a pit" in facts.message
+        self.same("turn", facts, facts.turn if facts.turn == turn - 1 and late else turn)
         # Whoever kills learns from it, and hardly anything else teaches.
         killed = facts.kills > self._before.kills or "dog food" in facts.message  # the surprise teaches too
         self.same("kills", facts, facts.kills if killed == (shown.experience > self._experience) else f"{shown.experience} points")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maestromotif.domains.nethack import features, squares
+from maestromotif.domains.nethack import features, masks, squares
 from maestromotif.domains.nethack.domain import NetHack
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.layout import TARGETS
@@ -22,7 +22,7 @@ A = {name: index for index, name in enumerate(ACTIONS)}
 @pytest.fixture
 def wizard() -> Iterator[Wizard]:
     own = Wizard(5)
-    own.env._mask = features.MASK_HARM
+    own.env._mask = masks.MASK_HARM
     own.act("search")
     yield own
     own.close()
@@ -49,7 +49,7 @@ def _wounded(wizard: Wizard, hit_points: int) -> None:
     wizard.env._inputs = inputs
 
 
-@pytest.mark.parametrize("monster", ["floating eye", "blue jelly", "cockatrice"])
+@pytest.mark.parametrize("monster", ["floating eye", "blue jelly", "cockatrice", "gas spore"])
 def test_nobody_is_let_strike_what_must_not_be_struck(wizard: Wizard, monster: str) -> None:
     wizard.create(monster)
     (way,) = _beside(wizard, squares.FORBIDDEN)
@@ -77,7 +77,7 @@ def test_waiting_is_for_wounds_with_nobody_about(wizard: Wizard) -> None:
 
 def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
     own = Wizard(5)
-    own.env._mask = features.MASK_HARM
+    own.env._mask = masks.MASK_HARM
     rng, waited = np.random.default_rng(1), 0
     for _ in range(1500):
         ways = own.env._memory.ways[0]
@@ -99,7 +99,7 @@ def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
 
 
 def test_reflexes_leave_the_remedy_only(wizard: Wizard) -> None:
-    wizard.env._mask = features.MASK_ALL
+    wizard.env._mask = masks.MASK_ALL
     _wounded(wizard, 2)
     assert "pray" not in _allowed(wizard)  # gods hear nobody who has just begun
     wizard.env._inputs.prayed[0] -= 300
@@ -113,14 +113,19 @@ def test_reflexes_leave_the_remedy_only(wizard: Wizard) -> None:
     assert _allowed(wizard) == {"wait"}
     wizard.create("newt")
     _wounded(wizard, 2)
+    assert _allowed(wizard) == {"quaff"}  # a potion that heals, which monks begin with
+    _wounded(wizard, 6)
+    assert _allowed(wizard) == {"cast"}
+    wizard.env._inputs.actions[0] = A["cast"]
+    _wounded(wizard, 6)
     assert "wait" not in _allowed(wizard)
     assert len(_allowed(wizard)) > 8
 
 
 def test_hungry_characters_eat_if_they_can(wizard: Wizard) -> None:
-    wizard.env._mask = features.MASK_ALL
+    wizard.env._mask = masks.MASK_ALL
     inputs = wizard.env._inputs
-    inputs.stats[0, features.BL_HUNGER] = features.HUNGRY
+    inputs.stats[0, features.BL_HUNGER] = masks.HUNGRY
     wizard.env._refresh(np.array([0]))
     assert wizard.facts.food_items > 0
     assert _allowed(wizard) == {"eat"}
@@ -135,7 +140,7 @@ def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
     domain: Any = NetHack({"reflexes": True, "actions": "travel"})
     env = domain.make_env(1)
     env.reset([0], [5])
-    env._inputs.stats[0, features.BL_HUNGER] = features.HUNGRY
+    env._inputs.stats[0, features.BL_HUNGER] = masks.HUNGRY
     env._refresh(np.array([0]))
     assert np.flatnonzero(env.observation["action_mask"][0]).tolist() == [A["eat"]]  # no trip either
     env.close()

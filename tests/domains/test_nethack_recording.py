@@ -45,7 +45,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes
 
     def watch() -> None:
         frames.append(frame())
-        levels.append(f"HP:{env.facts(0).hp}(")
+        levels.append("" if env.terminated_B[0] else f"HP:{env.facts(0).hp}(")  # the dead have no status line
 
     trace = play(env, STEPS, watch)
     env.reset([0], [SEED + 1])  # ends the recording

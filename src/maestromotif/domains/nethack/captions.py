@@ -14,11 +14,11 @@ __all__ = ["caption_text", "sign_code"]
 
 _SIZES = [len(sign.values) for sign in SIGNS]
 _WEIGHTS = np.cumprod([1, *_SIZES[:-1]]).astype(np.int64)
-assert int(np.prod(_SIZES)) < 1 << 17  # reward keys keep 17 bits for signs
+assert int(np.prod(_SIZES)) < 1 << 18  # reward keys keep 18 bits for signs
 
 
 def sign_code(signs_BS: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One number below 2^17 per row of signs."""
+    """One number below 2^18 per row of signs."""
     return signs_BS @ _WEIGHTS
 
 
@@ -43,6 +43,8 @@ def caption_text(previous: str, message: str, signs: tuple[int, ...], facts: Fac
     if came:
         names = {"stairs_down": "stairs down", "stairs_up": "stairs up", "altar": "an altar", "shop": "a shopkeeper"}
         lines.append("Came into view: " + ", ".join(names[name] for name in came))
+    if value["altar"] == "stepped onto":
+        lines.append("The character has stepped onto an altar.")
     if value["items"] != "same":
         lines.append(f"Inventory: something was {value['items']}")
     if value["alive"] == "died":

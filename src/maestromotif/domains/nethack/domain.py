@@ -20,7 +20,7 @@ from maestromotif.domains.contract import (
     Simulator,
     Task,
 )
-from maestromotif.domains.nethack import characters, features, ladder, possible, progress, recording, simulator_rates, tasks, ttyrec
+from maestromotif.domains.nethack import characters, ladder, masks, possible, progress, recording, simulator_rates, tasks, ttyrec
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.explorer import NetHackExplorer
 from maestromotif.domains.nethack.layout import OBSERVATION_SETS
@@ -167,7 +167,7 @@ class NetHack(Domain):
 
     def make_env(self, num_games: int) -> DomainEnv:
         options = self.options
-        mask = features.MASK_ALL if options.get("reflexes") else features.MASK_HARM if options["mask_harmful"] else features.MASK_NONE
+        mask = masks.MASK_ALL if options.get("reflexes") else masks.MASK_HARM if options["mask_harmful"] else masks.MASK_NONE
         return NetHackEnv(num_games, options["character"], options["caption_window"], mask, self._action_set)
 
     def simulator(self) -> Simulator:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features, memory, pictures, squares, ttyrec
+from maestromotif.domains.nethack import features, masks, memory, pictures, squares, ttyrec
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, CURSOR, MOVES, NAMES, Game, OptionsFile, names_on_demand
@@ -36,12 +36,13 @@ _SHAPES: Mapping[str, tuple[tuple[int, ...], type]] = {
     "colors": ((21, 79), np.uint8),
     NAMES: ((55, 80), np.uint8),
 }
-_PRAY, _MORE = ACTIONS.index("pray"), ACTIONS.index("more")
+_PRAY, _MORE, _EAT = (ACTIONS.index(name) for name in ("pray", "more", "eat"))
 _TRIP_TARGETS = np.array([TARGETS.index(target) for target in TRIPS.values()])  # targets of the actions that follow the others
+_AUTOPICKUP = ord("@")  # switches it off and on; takes no time
 _WHERE_AND_WHEN = [0, 1, 20]  # of blstats: x, y, turn
 _MINES = BRANCHES.index("mines")
 _SCORE, _ORDINARY = 9, 1000.0  # of blstats: the score on the bottom line; about what an episode of the explorer earns
-_PRAYER_AFTER = 300  # turns before the first prayer is likely to be heard, and between prayers 1,000
+_PRAYER_AFTER = 110  # turns before the first prayer is heard
 _F = FACT
 _WIDTH = max(FACT.values()) + 1
 
@@ -53,7 +54,7 @@ class NetHackEnv(DomainEnv):
         num_games: games in this process.
         character: see ``OptionsFile``.
         window: statistics of a caption compare with this many steps earlier.
-        mask: ``features.MASK_NONE``, ``MASK_HARM`` (forbid actions that only harm or do nothing in the present state) or ``MASK_ALL``
+        mask: ``masks.MASK_NONE``, ``MASK_HARM`` (forbid actions that only harm or do nothing in the present state) or ``MASK_ALL``
             (in need, forbid all but the remedy besides).
         actions: one of ``ACTION_SETS``.
     """
@@ -63,7 +64,7 @@ class NetHackEnv(DomainEnv):
         num_games: int,
         character: str = "mon-hum-neu-mal",
         window: int = 1,
-        mask: int = features.MASK_HARM,
+        mask: int = masks.MASK_HARM,
         actions: str = "reference",
     ) -> None:
         self.num_games = num_games
@@ -79,6 +80,7 @@ class NetHackEnv(DomainEnv):
         self._trips = np.full(num_games, -1, np.int64)  # which trip the last action was, -1 if none
         # Where and when a trip led nowhere: until something changes, it is not offered again.
         self._stalls = np.full((num_games, len(TRIPS), len(_WHERE_AND_WHEN)), -1, np.int64)
+        self._minding = np.zeros(num_games, np.bool_)  # whether autopickup is off
         kinds = BUFFERS if names_on_demand() else (*BUFFERS, NAMES)
         shapes = {name: _SHAPES[name] for name in kinds}
         self._raw: dict[str, NDArray[Any]] = {name: np.zeros((num_games, *shape), dtype) for name, (shape, dtype) in shapes.items()}
@@ -137,7 +139,7 @@ class NetHackEnv(DomainEnv):
                 playing[0] = game
             message = self._reader.read(self.games[game].reset(int(seed)))
             self._waits[game] = False
-            self._trips[game], self._stalls[game] = -1, -1
+            self._trips[game], self._stalls[game], self._minding[game] = -1, -1, False
             memory.forget(self._memory, game)
             self._facts_BF[game] = 0
             self._priced[game].clear()
@@ -145,7 +147,7 @@ class NetHackEnv(DomainEnv):
             inputs.actions[game], inputs.prompts[game], inputs.kills[game], inputs.bumps[game] = -1, 0, 0, -1
             inputs.words[game], inputs.confident[game] = message.words, message.confident
             inputs.feet[game], inputs.refused[game], inputs.sold[game] = message.feet, 0, 0
-            inputs.prayed[game] = _PRAYER_AFTER - 1000
+            inputs.prayed[game] = _PRAYER_AFTER - masks.PRAYERS_APART
             inputs.started[game] = 0
             inputs.started[game, list(self.games[game].initial_letters)] = 1
             self.terminated_B[game] = False
@@ -175,6 +177,7 @@ class NetHackEnv(DomainEnv):
         inputs.refused[:] = 0
         inputs.sold[:] = 0
         actions = actions_B.tolist()
+        self._mind_goods()
         # First the keys of all games, so that the processor keeps the game's code at hand; then what they say. Most actions are one
         # key, after which the game asks nothing.
         texts: list[list[bytes] | None] = [None] * self.num_games
@@ -185,6 +188,8 @@ class NetHackEnv(DomainEnv):
             if action < len(moves) and not waits[game]:
                 press(moves[action])
             elif action < len(ACTIONS):
+                if action == _EAT:
+                    games[game].corpse = self._memory.meal[game] == features.HERE
                 texts[game] = games[game].start(action)
             else:
                 texts[game] = self._travel(game, action - len(ACTIONS))
@@ -211,6 +216,15 @@ class NetHackEnv(DomainEnv):
         for game in ended:
             self._end(game)
         self._refresh(np.flatnonzero(~self.terminated_B))
+
+    def _mind_goods(self) -> None:
+        """What lies in a shop is not picked up: whoever has unpaid things is not let out."""
+        for game in np.flatnonzero(self._memory.shop != self._minding).tolist():
+            if not self._waits[game] and not self.terminated_B[game]:
+                if self.playing is not None:
+                    self.playing[0] = game
+                self._presses[game](_AUTOPICKUP)
+                self._minding[game] = self._memory.shop[game]
 
     def _after(self, game: int, one: Game, action: int) -> None:
         """What else an action that was more than a key has left behind."""
@@ -305,7 +319,9 @@ class NetHackEnv(DomainEnv):
                 observation[ACTION_MASK],
                 self._renamed,
             )
-            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS, self._mask)
+            features.update(games, self._inputs, self._memory, outputs, CROP_TOKENS)
+            if self._mask:
+                masks.allow(games, self._inputs, self._memory, outputs, self._mask)
             if self._travels:
                 self._write_trips(games)
             for game in games[self._renamed[games]].tolist():
@@ -351,7 +367,7 @@ class NetHackEnv(DomainEnv):
     def reward_key(self, game: int) -> int:
         if self._codes is None:
             self._codes = sign_code(self._signs_BS).tolist()
-        return self._messages[game].key << 17 | self._codes[game]
+        return self._messages[game].key << 18 | self._codes[game]
 
     def discount_key(self, game: int) -> int:
         """The message, as in the paper; progress that comes without a message cannot be repeated and is not discounted."""
@@ -361,7 +377,7 @@ class NetHackEnv(DomainEnv):
         codes = self._codes
         if codes is None:
             codes = self._codes = sign_code(self._signs_BS).tolist()
-        return [message.key << 17 | code for message, code in zip(self._messages, codes, strict=True)]
+        return [message.key << 18 | code for message, code in zip(self._messages, codes, strict=True)]
 
     def discount_keys(self) -> list[int]:
         return [message.key for message in self._messages]

@@ -20,10 +20,9 @@ from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COL
 from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs, Search
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["DX", "DY", "HERE", "MASK_ALL", "MASK_HARM", "MASK_NONE", "update"]
+__all__ = ["DX", "DY", "HERE", "compiled", "update"]
 
 HERE = 8
-MASK_NONE, MASK_HARM, MASK_ALL = 0, 1, 2  # what masks forbid: nothing, what only harms, and in need all but the remedy
 
 DY = np.array([-1, 0, 1, 0, -1, 1, 1, -1], np.int64)
 DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
@@ -65,7 +64,7 @@ TALLY_OF = (
     + ((FLAGS_OF & squares.ORACLE > 0).astype(np.int64) << 48)
 )
 
-WALKABLE = np.zeros(squares.TERRAINS, np.bool_)
+WALKABLE = np.zeros(squares.ROCK + 1, np.bool_)
 WALKABLE[[*range(squares.FLOOR, squares.FURNITURE + 1), squares.FALL, squares.USED_STAIRS_DOWN, squares.SHOP_FLOOR]] = True
 # A search numbers squares in rows of 80, with a border of closed squares around them.
 STRIDE = COLUMNS + 1
@@ -74,45 +73,43 @@ OPEN, DOOR = 255, 254  # squares that a search may reach but has not; once it ha
 
 BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD, BL_POWER = 0, 1, 10, 11, 12, 13, 14
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
-UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION, KICK_ACTION = (ACTIONS.index(name) for name in ("up", "down", "wait", "search", "kick"))
-EAT_ACTION, PRAY_ACTION, CAST_ACTION, QUAFF_ACTION, DROP_ACTION, MORE_ACTION, ENHANCE_ACTION = (
-    ACTIONS.index(name) for name in ("eat", "pray", "cast", "quaff", "drop", "more", "enhance")
+UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION, KICK_ACTION, EAT_ACTION = (
+    ACTIONS.index(name) for name in ("up", "down", "wait", "search", "kick", "eat")
 )
-FOOD, POTION = 7, 8  # classes of objects
+FOOD = 7  # a class of objects
 BLANK = nethack.GLYPH_CMAP_OFF  # rock, or nothing known
 CORRIDOR = BLANK + 21  # and the lit one after it
 LARGEST_SHOP = 160  # squares; whatever is larger is no shop
 GOLD = ord("$")  # its letter; gold is no item
-HUNGRY, WEAK = 2, 3
 BLIND = 32  # in nle's conditions
-SPELL_POWER = 5  # of a first-level spell
-PRAYERS_APART = 1000  # turns
+FRESH = 30  # turns for which no corpse makes ill
+CORPSE = nethack.GLYPH_BODY_OFF
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def _compiled(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
     """numba's njit with the types kept.
 
-    Compiled code is cached beside this file and made anew when this file changes, but not when another one does. Therefore all
-    compiled functions stand here; after a change of constants elsewhere, touch this file.
+    Compiled code is cached beside the file of its function and made anew when that file changes, but not when another one does. Therefore
+    all that ``update`` calls stands here; after a change here or of constants elsewhere, touch this file and ``masks``.
     """
     return cast(_Function, numba.njit(cache=True)(function))
 
 
-@_compiled
+@compiled
 def _walkable(terrain: int) -> bool:
     return bool(WALKABLE[terrain])
 
 
-@_compiled
+@compiled
 def _block(y: int, x: int) -> int:
     """The block of the coarse map, as one bit."""
     return 1 << ((y // MAP_SQUARE[0]) * MAP_COLUMNS + x // MAP_SQUARE[1])
 
 
-@_compiled
+@compiled
 def _bin(value: int, steps: tuple[int, ...]) -> int:
     for index, step in enumerate(steps):
         if value < step:
@@ -120,7 +117,7 @@ def _bin(value: int, steps: tuple[int, ...]) -> int:
     return len(steps)
 
 
-@_compiled
+@compiled
 def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any, visited: int) -> tuple[int, int]:
     """Find or make the memory slot of a level; returns (slot, number of levels visited)."""
     for index in range(LEVELS):
@@ -134,11 +131,13 @@ def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any,
     return slot, visited + 1
 
 
-@_compiled
+@compiled
 def _look(
-    glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any, tally: int
+    glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any, tally: int, fresh: Any, turn: int
 ) -> tuple[int, int, int]:
     """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars.
+
+    Where a monster stood and its corpse lies, it has fallen in this ``turn``; corpses of the undead, which are old, are not theirs.
 
     Returns:
         How many glyphs have changed; the blocks of the coarse map whose terrain has; the tally of the map.
@@ -147,6 +146,7 @@ def _look(
     changed, dirty = 0, 0
     if whole:
         tally = 0
+        fresh[:] = 0
     for y in range(ROWS):
         if not whole:
             differ = 0
@@ -163,9 +163,16 @@ def _look(
                 continue
             else:
                 tally += TALLY_OF[glyph] - TALLY_OF[previous[y, x]]
+                if FLAGS_OF[glyph] & squares.EDIBLE:
+                    if glyph - CORPSE == previous[y, x]:
+                        fresh[y, x] = turn
+                elif FLAGS_OF[glyph] & squares.MONSTER == 0:
+                    fresh[y, x] = 0
             previous[y, x] = glyph
             known = int(TERRAIN_OF[glyph])
             old = int(terrain[y, x])
+            if old == squares.ROCK:
+                old = squares.UNKNOWN
             if known == squares.UNKNOWN:
                 if old == squares.UNKNOWN and FLAGS_OF[glyph] != 0:
                     known = squares.FLOOR  # something stands there, so it can be stood upon
@@ -200,12 +207,24 @@ def _look(
     return changed, dirty, tally
 
 
-@_compiled
-def _is_door(terrain: int) -> bool:
+@compiled
+def _find_meal(fresh: Any, turn: int, me_y: int, me_x: int) -> int:
+    """The way to a fresh corpse: HERE, one of the eight, or NO_WAY."""
+    if fresh[me_y, me_x] > 0 and turn - fresh[me_y, me_x] <= FRESH:
+        return HERE
+    for way in range(8):
+        y, x = me_y + DY[way], me_x + DX[way]
+        if 0 <= x < COLUMNS and 0 <= y < ROWS and fresh[y, x] > 0 and turn - fresh[y, x] < FRESH:
+            return way
+    return NO_WAY
+
+
+@compiled
+def is_door(terrain: int) -> bool:
     return terrain in (squares.OPEN_DOOR, squares.CLOSED_DOOR, squares.LOCKED_DOOR)
 
 
-@_compiled
+@compiled
 def _mark_shops(glyphs: Any, terrain: Any, counts: Any, queue: Any) -> int:
     """Find the floor on which shopkeepers buy: theirs and all that borders on it, up to the doors and without the squares at these.
 
@@ -230,7 +249,7 @@ def _mark_shops(glyphs: Any, terrain: Any, counts: Any, queue: Any) -> int:
             if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
                 continue
             kind = terrain[ny, nx]
-            at_door |= kind == squares.DOORWAY or _is_door(kind)
+            at_door |= kind == squares.DOORWAY or is_door(kind)
             if not reached[ny, nx] and kind in (squares.FLOOR, squares.SHOP_FLOOR) and not CORRIDOR <= glyphs[ny, nx] <= CORRIDOR + 1:
                 reached[ny, nx] = True
                 queue[tail] = ny * COLUMNS + nx
@@ -246,7 +265,16 @@ def _mark_shops(glyphs: Any, terrain: Any, counts: Any, queue: Any) -> int:
     return dirty
 
 
-@_compiled
+@compiled
+def _by_shop(terrain: Any, me_y: int, me_x: int) -> bool:
+    for y in range(max(0, me_y - 1), min(ROWS, me_y + 2)):
+        for x in range(max(0, me_x - 1), min(COLUMNS, me_x + 2)):
+            if terrain[y, x] == squares.SHOP_FLOOR:
+                return True
+    return False
+
+
+@compiled
 def _prepare(terrain: Any, marks: Any, search: Search) -> None:
     """Lay the level out for a search: what can be reached (not the leftmost column), what is there, and where its frontier runs.
 
@@ -277,7 +305,7 @@ def _prepare(terrain: Any, marks: Any, search: Search) -> None:
             out[x] = unknown & (marks[y, x] & VISITED == 0)
 
 
-@_compiled
+@compiled
 def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
     """Is this a good place to search? 2: a visited end of a corridor; 1: a place beside walls or rock; 0: searched enough."""
     searched = marks[y, x] >> SEARCHED_SHIFT
@@ -293,7 +321,7 @@ def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
                 ways -= 1  # two squares beside each other lead the same way
             ways += 1
             last = way
-        elif terrain[ny, nx] == squares.UNKNOWN:
+        elif terrain[ny, nx] in (squares.UNKNOWN, squares.ROCK):
             unknown += 1
         else:
             blocked += 1
@@ -302,13 +330,13 @@ def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
     return 1 if unknown + blocked > 0 and searched < WALL_SEARCHES else 0
 
 
-@_compiled
+@compiled
 def _square(place: int) -> int:
     """A search's number of a square as 79 * y + x."""
     return (place // STRIDE - 1) * COLUMNS + place % STRIDE - 1
 
 
-@_compiled
+@compiled
 def _search(
     terrain: Any,
     marks: Any,
@@ -369,13 +397,16 @@ def _search(
             ):
                 ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
                 missing -= 1
-        straight = _is_door(kind)  # nobody walks diagonally through a door
+        straight = is_door(kind)  # nobody walks diagonally through a door
         for way in range(8):
             side = place + SIDES[way]
             if first[side] < DOOR or (way >= 4 and (straight or first[side] == DOOR)):
                 continue
-            if distance == 0 and FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]] & (squares.PEACEFUL | squares.FORBIDDEN):
-                continue  # a creature that is not to be fought stands in the way
+            if distance == 0:
+                creature = FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]]
+                stairs = kinds[side] in (squares.STAIRS_DOWN, squares.USED_STAIRS_DOWN, squares.STAIRS_UP)
+                if creature & squares.PEACEFUL or (creature & squares.FORBIDDEN and not stairs):
+                    continue  # a creature that is not to be fought stands in the way
             first[side] = way if way_here == HERE else way_here
             queue[tail] = side | (distance + 1) << 16
             tail += 1
@@ -385,7 +416,7 @@ def _search(
         _last_resorts(terrain, marks, first, queue, tail, ways, distances)
 
 
-@_compiled
+@compiled
 def _last_resorts(terrain: Any, marks: Any, first: Any, queue: Any, reached: int, ways: Any, distances: Any) -> None:
     """The nearest dead end (else any place worth searching) and the nearest locked door among the squares reached."""
     wall_way, wall_distance = NO_WAY, UNREACHED
@@ -407,12 +438,12 @@ def _last_resorts(terrain: Any, marks: Any, first: Any, queue: Any, reached: int
         ways[T_SPOT], distances[T_SPOT] = wall_way, wall_distance
 
 
-@_compiled
+@compiled
 def _sign(now: int, before: int) -> int:
     return 0 if now == before else 1 if now > before else 2
 
 
-@_compiled
+@compiled
 def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
     half = CROP // 2
     view[:] = 0
@@ -424,7 +455,7 @@ def _view(glyphs: Any, me_y: int, me_x: int, view: Any, tokens: int) -> None:
     view[CROP * CROP // 2] = 0
 
 
-@_compiled
+@compiled
 def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -> int:
     """Write the eight squares around the character; returns the ways to monsters to fight, as bits."""
     beside = 0
@@ -433,6 +464,8 @@ def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -
         there = np.int64(squares.SOLID)
         if 0 <= nx < COLUMNS and 0 <= ny < ROWS:
             there = np.int64(terrain[ny, nx])
+            if there == squares.ROCK:
+                there = np.int64(squares.UNKNOWN)
             flags = FLAGS_OF[glyphs[ny, nx]]
             if flags & squares.MONSTER and not flags & squares.PEACEFUL:
                 state[_P_MON + way] = _I_MON + way
@@ -441,14 +474,13 @@ def _surroundings(glyphs: Any, me_y: int, me_x: int, state: Any, terrain: Any) -
     return beside
 
 
-@_compiled
-def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int, mask: int) -> None:
-    """Observations, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
+@compiled
+def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Outputs, tokens: int) -> None:
+    """Observations but for the mask, facts and signs of the given games after a step or, where ``age`` is 0, a reset.
 
     Args:
         games: which games, int64.
         tokens: number of crop tokens.
-        mask: ``MASK_NONE``: write no action mask; ``MASK_HARM`` or ``MASK_ALL``.
     """
     seen = np.zeros(4, np.int64)
     for game in games:
@@ -466,15 +498,23 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
             )
         slot = memory.slot[game]
         terrain, marks, counts = memory.terrain[game, slot], memory.marks[game, slot], memory.counts[game, slot]
+        fresh, turn = memory.fresh[game], stats[BL_TURN]
         changed, dirty, memory.tally[game] = _look(
-            glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen, memory.tally[game]
+            glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen, memory.tally[game], fresh, turn
         )
+        if action == EAT_ACTION:
+            fresh[me_y, me_x] = 0
+        memory.meal[game] = _find_meal(fresh, turn, me_y, me_x)
         if new_level:
             _arrive(terrain, counts, me_y, me_x, age, action, stood_on)
             dirty = -1
         if inputs.feet[game] or not marks[me_y, me_x] & VISITED:
             dirty |= _block(me_y, me_x)
+        if 8 <= action < 16 and not new_level:
+            dirty |= _run(terrain, marks, glyphs, position[1], position[0], me_y, me_x, action - 8)
         searched = _stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
+        if stats[25] & BLIND == 0:
+            _feel(terrain, glyphs, me_y, me_x)
         counts[0] += 1
         counts[1] += inputs.kills[game]
         stuck = position[3] + 1 if (not new_level and position[0] == me_x and position[1] == me_y) else 0
@@ -493,6 +533,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         items, crowd, keeper, oracle = tally & 0xFFFF, tally >> 16 & 0xFFFF, tally >> 32 & 0xFFFF > 0, tally >> 48 > 0
         if keeper and changed:
             dirty |= _mark_shops(glyphs, terrain, counts, memory.search.queue)
+        memory.shop[game] = counts[7] > 0 and _by_shop(terrain, me_y, me_x)
         memory.beside[game] = _surroundings(glyphs, me_y, me_x, state, terrain)
         # Where nothing has happened, nor has been searched, paths are what they were.
         if changed or stuck == 0 or action in (WAIT_ACTION, SEARCH_ACTION) or inputs.bumps[game] >= 0:
@@ -506,26 +547,42 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         _view(glyphs, me_y, me_x, outputs.crop[game], tokens)
         _write_map(outputs.map[game], memory.blocks[game], dirty, terrain, marks, me_y, me_x)
         _write_dense(outputs.dense[game], stats, distances, counts, crowd, age)
-        _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game])
+        onto = here == squares.ALTAR and facts[F_ON_ALTAR] == 0
+        _write_signs(signs, stats, memory.history[game], age, new_bin, seen, keeper and not memory.keeper[game], onto)
         memory.keeper[game] = keeper
         _write_facts(facts, stats, counts, here, ways, memory.visited[game], age, keeper, crowd, oracle, inputs.sold[game])
         facts[F_KILLS] += inputs.kills[game]
         letters, classes = inputs.letters[game], inputs.classes[game]
         outputs.renamed[game] = _read_inventory(facts, signs, letters, classes, inputs.started[game], memory.letters[game], age == 0)
-        if mask:
-            allowed = outputs.mask[game]
-            _write_mask(allowed, stats, facts, classes, inputs.prayed[game], inputs.confident[game], ways[T_SPOT] == HERE)
-            _forbid_idle_moves(allowed, glyphs, terrain, here, me_y, me_x, stats[25] & BLIND > 0, memory.beside[game] > 0, asked)
-            if memory.beside[game]:
-                _spare(allowed, glyphs, me_y, me_x)
-            for index in range(8 if asked else 0, len(idle)):
-                allowed[index] &= 1 - idle[index]
-            if mask == MASK_ALL and not asked:
-                _heed_needs(allowed, stats, facts, action, signs[G_HP] == 2)
         memory.age[game] = age + 1
 
 
-@_compiled
+@compiled
+def _feel(terrain: Any, glyphs: Any, y: int, x: int) -> None:
+    """Where nothing shows beside somebody who stands here and sees, nothing is that can be walked upon, unless it is hidden."""
+    for way in range(8):
+        ny, nx = y + DY[way], x + DX[way]
+        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.UNKNOWN and glyphs[ny, nx] == BLANK:
+            terrain[ny, nx] = squares.ROCK
+
+
+@compiled
+def _run(terrain: Any, marks: Any, glyphs: Any, y: int, x: int, me_y: int, me_x: int, way: int) -> int:
+    """Mark the squares that the character has run across; returns the blocks of the coarse map whose marks have changed."""
+    far = max(abs(me_y - y), abs(me_x - x))
+    if y + far * DY[way] != me_y or x + far * DX[way] != me_x:
+        return 0  # something else has moved it
+    dirty = 0
+    for _ in range(1, far):
+        y, x = y + DY[way], x + DX[way]
+        if not marks[y, x] & VISITED:
+            marks[y, x] |= VISITED
+            dirty |= _block(y, x)
+        _feel(terrain, glyphs, y, x)
+    return dirty
+
+
+@compiled
 def _stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int) -> int:
     """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here."""
     before = squares.STAIRS_DOWN if terrain[me_y, me_x] == squares.USED_STAIRS_DOWN else terrain[me_y, me_x]
@@ -552,7 +609,7 @@ def _stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: in
     return int(marks[me_y, me_x] >> SEARCHED_SHIFT)
 
 
-@_compiled
+@compiled
 def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: int, stood_on: int) -> None:
     """The character hides what it stands on; whoever takes a staircase arrives on its other end."""
     here = squares.UNKNOWN
@@ -566,7 +623,7 @@ def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: i
         terrain[me_y, me_x] = here
 
 
-@_compiled
+@compiled
 def _write_state(
     state: Any, stats: Any, here: int, steps_here: int, stuck: int, searched: int, new_bin: int, crowd: int, action: int, prompt: int
 ) -> None:
@@ -585,14 +642,14 @@ def _write_state(
     state[_P_PROMPT] = _I_PROMPT + prompt
 
 
-@_compiled
+@compiled
 def _write_paths(state: Any, ways: Any, distances: Any) -> None:
     for index in range(len(ways)):
         state[_P_DIR + index] = _I_DIR + index * 10 + ways[index]
         state[_P_DIST + index] = _I_DIST + index * 8 + _bin(distances[index], (1, 2, 4, 8, 16, 32, UNREACHED))
 
 
-@_compiled
+@compiled
 def _write_things(state: Any, classes: Any, words: Any) -> None:
     for item in classes:
         if item < 18:
@@ -602,7 +659,7 @@ def _write_things(state: Any, classes: Any, words: Any) -> None:
             state[_P_WORDS + index] = _I_WORDS + words[index]
 
 
-@_compiled
+@compiled
 def _write_map(out: Any, blocks: Any, dirty: int, terrain: Any, marks: Any, me_y: int, me_x: int) -> None:
     """The whole level in coarse blocks: the most telling thing known of each; only dirty ones are looked at again."""
     height, width = MAP_SQUARE
@@ -612,7 +669,7 @@ def _write_map(out: Any, blocks: Any, dirty: int, terrain: Any, marks: Any, me_y
             for y in range(top, top + height):
                 for x in range(left, min(left + width, COLUMNS)):
                     kind = terrain[y, x]
-                    if kind == squares.UNKNOWN:
+                    if kind == squares.UNKNOWN or kind == squares.ROCK:
                         continue
                     value = 2 if marks[y, x] & VISITED else 1
                     if kind == squares.STAIRS_UP:
@@ -626,7 +683,7 @@ def _write_map(out: Any, blocks: Any, dirty: int, terrain: Any, marks: Any, me_y
     out[here] = here * MAP_CLASSES + 5
 
 
-@_compiled
+@compiled
 def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, started: Any, before: Any, first: bool) -> bool:
     """Facts and the sign of the inventory, where letters have changed; True if names are to be looked at, for ``unknown_buc_items``."""
     signs[G_ITEMS] = 0
@@ -655,61 +712,7 @@ def _read_inventory(facts: Any, signs: Any, letters: Any, classes: Any, started:
     return bool(new > 0)
 
 
-@_compiled
-def _in_need(stats: Any) -> bool:
-    """Whether gods would call it major trouble."""
-    return bool(stats[BL_HUNGER] >= WEAK or stats[BL_HP] * 7 < stats[BL_HPMAX] or stats[BL_HP] < 6)
-
-
-@_compiled
-def _write_mask(allowed: Any, stats: Any, facts: Any, classes: Any, prayed: int, confident: bool, searching: bool) -> None:
-    """Forbid what only harms or does nothing: eating unless hungry with food, praying unless in need and heard, casting without
-    power, quaffing without potions, dropping with nothing new, "more" always, enhancing unless the game has offered it, and waiting
-    unless nobody is in view and there are wounds to heal without hunger, or hidden things to be found here."""
-    hunger = stats[BL_HUNGER]
-    allowed[:] = 1
-    resting = hunger < HUNGRY and stats[BL_HP] < stats[BL_HPMAX]
-    allowed[WAIT_ACTION] = facts[F_HOSTILES] == 0 and (resting or searching)
-    potions = 0
-    for item in classes:
-        potions += item == POTION
-    allowed[EAT_ACTION] = hunger >= HUNGRY and facts[F_FOOD] > 0
-    allowed[PRAY_ACTION] = _in_need(stats) and stats[BL_TURN] - prayed > PRAYERS_APART
-    allowed[CAST_ACTION] = stats[BL_POWER] >= SPELL_POWER
-    allowed[QUAFF_ACTION] = potions > 0
-    allowed[DROP_ACTION] = facts[F_NEW_ITEMS] > 0
-    allowed[MORE_ACTION] = 0
-    allowed[ENHANCE_ACTION] = confident
-
-
-@_compiled
-def _forbid_idle_moves(
-    allowed: Any, glyphs: Any, terrain: Any, here: int, me_y: int, me_x: int, blind: bool, beside: bool, asked: bool
-) -> None:
-    """Forbid taking stairs where there are none, kicking where there is neither a monster nor a locked door, and going where
-    nobody can go.
-
-    Whoever sees, sees what is beside: rock (blank), or walls and the like. Doors are not crossed diagonally, but who stands in one
-    can be struck. With "which way?" asked, the ways are ways to kick.
-    """
-    locked = False
-    for way in range(8):
-        ny, nx = me_y + DY[way], me_x + DX[way]
-        if not (0 < nx < COLUMNS and 0 <= ny < ROWS):
-            allowed[way] = allowed[way + 8] = 0
-            continue
-        there, glyph = terrain[ny, nx], glyphs[ny, nx]
-        locked |= way < 4 and there == squares.LOCKED_DOOR
-        closed = TERRAIN_OF[glyph] == squares.SOLID or (glyph == BLANK and not blind)
-        closed |= way >= 4 and not asked and FLAGS_OF[glyph] & squares.MONSTER == 0 and (_is_door(here) or _is_door(there))
-        if closed:
-            allowed[way] = allowed[way + 8] = 0
-    allowed[DOWN_ACTION] = here in (squares.STAIRS_DOWN, squares.USED_STAIRS_DOWN, squares.FALL)
-    allowed[UP_ACTION] = here == squares.STAIRS_UP
-    allowed[KICK_ACTION] = (locked or beside) and not asked
-
-
-@_compiled
+@compiled
 def _note_idle(idle: Any, glyphs: Any, me_y: int, me_x: int, action: int, refused: bool) -> None:
     """Note an action after which everything is as before: it will do nothing again. A blow that missed is not meant, nor a search, nor
     the way out of the dungeon, which has to be asked for twice."""
@@ -718,32 +721,7 @@ def _note_idle(idle: Any, glyphs: Any, me_y: int, me_x: int, action: int, refuse
         idle[action] = 1
 
 
-@_compiled
-def _spare(allowed: Any, glyphs: Any, me_y: int, me_x: int) -> None:
-    """Forbid steps, and with them kicks, into monsters that are not to be struck, and runs, which end before them."""
-    for way in range(8):
-        ny, nx = me_y + DY[way], me_x + DX[way]
-        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and FLAGS_OF[glyphs[ny, nx]] & squares.FORBIDDEN:
-            allowed[way] = allowed[way + 8] = 0
-
-
-@_compiled
-def _heed_needs(allowed: Any, stats: Any, facts: Any, action: int, bleeding: bool) -> None:
-    """In need, allow prayer only, if it will be heard; when hungry, with food and nobody in view, allow eating only, but not twice
-    in a row, since there is food that cannot be eaten; with a third of the hit points lost, nobody in view and no fresh wound, allow
-    only to wait until they are back."""
-    if allowed[PRAY_ACTION]:
-        allowed[:] = 0
-        allowed[PRAY_ACTION] = 1
-    elif allowed[EAT_ACTION] and facts[F_HOSTILES] == 0 and action != EAT_ACTION:
-        allowed[:] = 0
-        allowed[EAT_ACTION] = 1
-    elif allowed[WAIT_ACTION] and stats[BL_HP] * 3 < stats[BL_HPMAX] * 2 and not bleeding:
-        allowed[:] = 0
-        allowed[WAIT_ACTION] = 1
-
-
-@_compiled
+@compiled
 def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int, age: int) -> None:
     """Chosen and normalised blstats, then closeness of each target; roughly in [-1, 1]."""
     dense[0] = stats[BL_HP] / max(1, stats[BL_HPMAX])
@@ -768,8 +746,8 @@ def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int
         dense[21 + index] = 1.0 / (1.0 + distances[index]) if distances[index] < UNREACHED else 0.0
 
 
-@_compiled
-def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, seen: Any, keeper: bool) -> None:
+@compiled
+def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, seen: Any, keeper: bool, onto: bool) -> None:
     slot = age % len(history)
     if age == 0:
         signs[:] = 0
@@ -785,17 +763,17 @@ def _write_signs(signs: Any, stats: Any, history: Any, age: int, new_bin: int, s
     signs[G_NEW] = new_bin
     signs[G_DOWN] = seen[1] > 0
     signs[G_UP] = seen[2] > 0
-    signs[G_ALTAR] = seen[3] > 0
+    signs[G_ALTAR] = 2 if onto else seen[3] > 0
     signs[G_SHOP] = keeper
     _remember(before, stats)
 
 
-@_compiled
+@compiled
 def _remember(row: Any, stats: Any) -> None:
     row[0], row[1], row[2], row[3], row[4] = stats[BL_DEPTH], stats[BL_GOLD], stats[BL_HP], stats[BL_XL], stats[BL_HUNGER]
 
 
-@_compiled
+@compiled
 def _write_facts(
     facts: Any, stats: Any, counts: Any, here: int, ways: Any, visited: int, age: int, keeper: bool, crowd: int, oracle: bool, sold: int
 ) -> None:

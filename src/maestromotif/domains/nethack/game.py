@@ -10,7 +10,7 @@ import _ctypes
 import ctypes
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,8 @@ class Game:
         done: the same, as of the last ``settle``.
         asks_direction: the game waits for a direction.
         waits: the next action may mean something else than usual, even if it is one of ``MOVES``.
+        corpse: what lies on top here may be eaten.
+        heals: the first spell heals.
         meals: things eaten; initial_letters: what the character carried when the game began.
     """
 
@@ -146,6 +148,7 @@ class Game:
         self.asks_direction = False
         self.waits = False
         self.meals = 0
+        self.corpse = self.heals = False
         self._may_leave = False
         self._recording = ""
 
@@ -177,6 +180,8 @@ class Game:
         text = self.settle([])
         # Gold is counted elsewhere and is no item to be dropped or sold.
         self.initial_letters = frozenset(self._letters[self._letters > 0].tolist()) | {ord("$")}
+        books = [name for name in self._names_carried() if b"spellbook of" in name]
+        self.heals = bool(books) and b"spellbook of healing" in books[0]
         return text
 
     def step(self, action: int) -> bytes:
@@ -262,15 +267,23 @@ class Game:
         return True
 
     def _use(self, command: int, item_class: int, texts: list[bytes]) -> None:
-        """Eat or quaff the first carried thing of a class; what lies on the floor is declined."""
+        """Eat or quaff the first carried thing of a class; what lies on the floor is declined, unless it is to be eaten."""
         where = np.flatnonzero(self._classes == item_class)
-        if not len(where):
+        here = self.corpse and command == ord("e")
+        if not (len(where) or here):
             return
         self._low.step(command)
         for _ in range(4):
             if not self._misc[0]:
                 return
+            if here and b" corpse here; eat it?" in self._message.tobytes():
+                self._read(texts)
+                self._low.step(ord("y"))
+                self.meals += 1
+                return
             if self._message[:9].tobytes() == b"What do y":
+                if not len(where):
+                    return
                 self._low.step(int(self._letters[where[0]]))
                 if command == ord("e"):
                     self.meals += 1
@@ -302,12 +315,12 @@ class Game:
                 return
 
     def _cast(self, texts: list[bytes]) -> None:
-        """Cast spell "a" at an adjacent monster, or at oneself where there is none."""
+        """Cast spell "a" at an adjacent monster; where there is none, or the spell heals, at oneself."""
         self._low.step(ord("Z"))
         if not self._answer(ord("a"), texts):
             return
         if self._misc[0] and b"direction" in self._message.tobytes():
-            self._low.step(self._monster_key())
+            self._low.step(ord(".") if self.heals else self._monster_key())
 
     def _monster_key(self) -> int:
         x, y = int(self._stats[0]), int(self._stats[1])
@@ -351,8 +364,10 @@ class Game:
         if self._priest:
             return 0
         new = [letter > 0 and letter not in self.initial_letters for letter in self._letters.tolist()]
-        names = self._carried() if self._names is None else (name.tobytes() for name in self._names)
-        return sum(wanted and not blessing_known(_text(name)) for wanted, name in zip(new, names, strict=False))
+        return sum(wanted and not blessing_known(_text(name)) for wanted, name in zip(new, self._names_carried(), strict=False))
+
+    def _names_carried(self) -> Iterable[bytes]:
+        return self._carried() if self._names is None else (name.tobytes() for name in self._names)
 
     def _carried(self) -> Iterator[bytes]:
         """Names of what is carried, in the order of the letters, as the game's own functions give them."""

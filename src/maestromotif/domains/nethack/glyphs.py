@@ -44,7 +44,8 @@ _CMAP_TERRAIN = {
 }
 _PICKED_UP = {"COIN_CLASS", "SCROLL_CLASS", "POTION_CLASS", "WAND_CLASS", "FOOD_CLASS"}
 _ALTAR, _FOUNTAIN = 27, 31  # of the symbols of the map
-# Whoever strikes these with bare hands is paralysed, frozen, burnt, stung, dissolved or turned to stone. All but the last two never move.
+# Whoever strikes these with bare hands is paralysed, frozen, burnt, stung, dissolved, turned to stone or blown up. All but the last
+# three never move.
 _NOT_TO_BE_STRUCK = {
     "floating eye",
     "blue jelly",
@@ -56,7 +57,16 @@ _NOT_TO_BE_STRUCK = {
     "gelatinous cube",
     "chickatrice",
     "cockatrice",
+    "gas spore",
 }
+# Whoever eats these is stunned, stuck, turned into something or to stone, loses abilities, or is hated for it.
+_NOT_TO_BE_EATEN = {
+    *("cockatrice", "chickatrice", "Medusa", "green slime", "Death", "Pestilence", "Famine", "disenchanter", "stalker"),
+    *("bat", "giant bat", "vampire bat", "chameleon", "doppelganger", "sandestin", "small mimic", "large mimic", "giant mimic"),
+    *("little dog", "dog", "large dog", "kitten", "housecat", "large cat", "tengu", "leprechaun"),
+}
+_ACID, _POISON, _WERE, _HUMAN, _ELF = 0x08000000, 0x10000000, 0x4, 0x8, 0x10  # of a monster's flags
+_DEADLY = {"chickatrice", "cockatrice"}
 _TOWNSPEOPLE = {"shopkeeper", "aligned priest", "watchman", "watch captain"}
 _TAME_OR_PEACEFUL = {"shopkeeper", "aligned priest", "high priest", "guard", "watchman", "watch captain", "Oracle"}
 
@@ -71,7 +81,16 @@ def _monster_flags(name: str) -> int:
         flags |= squares.ORACLE
     if name in _NOT_TO_BE_STRUCK:
         flags |= squares.FORBIDDEN
+    if name in _DEADLY:
+        flags |= squares.DEADLY
+    if name == "floating eye":
+        flags |= squares.PARALYSING
     return flags
+
+
+def _edible(monster: Any) -> bool:
+    unwholesome = monster.mflags1 & (_ACID | _POISON) or monster.mflags2 & (_WERE | _HUMAN | _ELF)
+    return not unwholesome and monster.cnutrit > 0 and monster.mname not in _NOT_TO_BE_EATEN
 
 
 def _town() -> NDArray[np.bool_]:
@@ -83,9 +102,9 @@ def _town() -> NDArray[np.bool_]:
     return found
 
 
-def _build() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16], int]:
+def _build() -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.int16], int]:
     count = nethack.MAX_GLYPH
-    terrain, flags, tokens = np.zeros(count, np.uint8), np.zeros(count, np.uint8), np.zeros(count, np.int16)
+    terrain, flags, tokens = np.zeros(count, np.uint8), np.zeros(count, np.uint16), np.zeros(count, np.int16)
     names: dict[Any, int] = {}
 
     def token(key: Any) -> int:
@@ -113,7 +132,7 @@ def _build() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16], i
                 flags[glyph] |= squares.ORACLE
         elif nethack.glyph_is_body(glyph):
             tokens[glyph] = token("corpse")
-            flags[glyph] = squares.OBJECT
+            flags[glyph] = squares.OBJECT | (squares.EDIBLE if _edible(nethack.permonst(glyph - nethack.GLYPH_BODY_OFF)) else 0)
         elif nethack.glyph_is_object(glyph):
             kind = nethack.objclass(nethack.glyph_to_obj(glyph))
             flags[glyph] = squares.OBJECT | (squares.ITEM if ord(kind.oc_class) in picked else 0)

@@ -52,6 +52,9 @@ class Memory(NamedTuple):
     clock: NDArray[np.int64]  # [B]: turn of the last step
     asked: NDArray[np.uint8]  # [B]: 1 where a direction was asked for after it
     idle: NDArray[np.uint8]  # [B, actions]: 1 where an action has led nowhere since something changed
+    fresh: NDArray[np.int32]  # [B, 21, 79]: turn in which something edible fell on a square of the present level, 0 for none
+    meal: NDArray[np.int64]  # [B]: way to such a corpse here or beside the character
+    shop: NDArray[np.bool_]  # [B]: the character stands on a shop's floor, or beside it
     search: Search
 
 
@@ -113,6 +116,9 @@ def new_memory(games: int, window: int) -> Memory:
         np.zeros(games, np.int64),
         np.zeros(games, np.uint8),
         np.zeros((games, len(ACTIONS)), np.uint8),
+        np.zeros((games, ROWS, COLUMNS), np.int32),
+        np.full(games, NO_WAY, np.int64),
+        np.zeros(games, np.bool_),
         Search(np.zeros(padded, np.uint8), np.ones(padded, np.uint8), np.zeros(padded, np.uint8), np.zeros(ROWS * COLUMNS, np.int64)),
     )
 

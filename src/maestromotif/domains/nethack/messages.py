@@ -43,7 +43,7 @@ class ReadMessage:
     Attributes:
         text: as shown, pages joined.
         normal: the reward input: numbers replaced by ``#``.
-        key: 46 bits of a hash of ``normal``; 0 for an empty message.
+        key: 45 bits of a hash of ``normal``; 0 for an empty message.
         words: int16 ``[MESSAGE_TOKENS]`` hashed words, 0 for none.
         kills, sold: how many it reports.
         priced: appearances of the things of unknown kind for which it makes an offer.
@@ -107,7 +107,7 @@ def _read(text: str) -> ReadMessage:
     return ReadMessage(
         text=text,
         normal=normal,
-        key=(_hash(normal) >> 18) | 1 if normal else 0,
+        key=(_hash(normal) >> 19) | 1 if normal else 0,
         words=words,
         kills=kills,
         sold=sold,

@@ -43,7 +43,7 @@ def _trade(message: str, changes: Changes) -> float:
 def _worship(message: str, changes: Changes) -> float:
     if _DROPPED_ON_ALTAR.search(message):
         return 1.0
-    return 0.25 if "There is an altar" in message else 0.0
+    return 0.25 if "There is an altar" in message or changes["altar"] == "stepped onto" else 0.0
 
 
 _MEASURES: Mapping[str, Callable[[str, Changes], float]] = {

@@ -67,7 +67,7 @@ SIGNS: tuple[SignSpec, ...] = (
     SignSpec("new_squares", ("none", "few", "some", "many"), "squares seen for the first time: few is 1-3, some 4-11, many 12 or more"),
     SignSpec("stairs_down", ("same", "came into view"), "a staircase down seen for the first time"),
     SignSpec("stairs_up", ("same", "came into view"), "a staircase up seen for the first time"),
-    SignSpec("altar", ("same", "came into view"), "an altar seen for the first time"),
+    SignSpec("altar", ("same", "came into view", "stepped onto"), "an altar seen for the first time, or stepped onto"),
     SignSpec("shop", ("same", "came into view"), "a shopkeeper comes into view"),
     SignSpec("items", ("same", "gained", "lost"), "change of the inventory"),
     SignSpec("alive", ("alive", "died"), "whether the character died"),
