@@ -280,5 +280,7 @@ def test_stepping_onto_an_altar_is_told(wizard: Wizard) -> None:
     wizard.act(ACTIONS[free[0]])
     assert SIGNS[ALTAR].values[env.reward_input(0).signs[ALTAR]] == "stepped onto"
     assert "stepped onto an altar" in env.caption(0).text
+    assert env.discount_key(0) == env.discount_keys()[0] > 0  # going to and fro does not pay
     wizard.act("search")
+    assert env.discount_key(0) == env.discount_keys()[0] == env._messages[0].key
     assert env.reward_input(0).signs[ALTAR] == 0

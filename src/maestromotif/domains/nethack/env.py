@@ -41,6 +41,7 @@ _TRIP_TARGETS = np.array([TARGETS.index(target) for target in TRIPS.values()])  
 _AUTOPICKUP = ord("@")  # switches it off and on; takes no time
 _WHERE_AND_WHEN = [0, 1, 20]  # of blstats: x, y, turn
 _MINES = BRANCHES.index("mines")
+_STEPPED_ONTO = 2  # value of the sign of altars
 _SCORE, _ORDINARY = 9, 1000.0  # of blstats: the score on the bottom line; about what an episode of the explorer earns
 _PRAYER_AFTER = 110  # turns before the first prayer is heard
 _F = FACT
@@ -370,8 +371,10 @@ class NetHackEnv(DomainEnv):
         return self._messages[game].key << 18 | self._codes[game]
 
     def discount_key(self, game: int) -> int:
-        """The message, as in the paper; progress that comes without a message cannot be repeated and is not discounted."""
-        return self._messages[game].key
+        """The message, as in the paper; where there is none, that an altar was stepped onto. Other progress that comes without a message
+        cannot be repeated and is not discounted."""
+        onto = self._signs_BS[game, SIGN["altar"]] == _STEPPED_ONTO
+        return self._messages[game].key or int(onto) * _STEPPED_ONTO
 
     def reward_keys(self) -> list[int]:
         codes = self._codes
@@ -380,7 +383,10 @@ class NetHackEnv(DomainEnv):
         return [message.key << 18 | code for message, code in zip(self._messages, codes, strict=True)]
 
     def discount_keys(self) -> list[int]:
-        return [message.key for message in self._messages]
+        keys = [message.key for message in self._messages]
+        for game in np.flatnonzero(self._signs_BS[:, SIGN["altar"]] == _STEPPED_ONTO).tolist():
+            keys[game] = self.discount_key(game)
+        return keys
 
     def fact_numbers(self) -> tuple[NDArray[np.int64], Mapping[str, int]]:
         return self._facts_BF, FACT
