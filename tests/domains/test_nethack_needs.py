@@ -284,3 +284,18 @@ def test_stepping_onto_an_altar_is_told(wizard: Wizard) -> None:
     wizard.act("search")
     assert env.discount_key(0) == env.discount_keys()[0] == env._messages[0].key
     assert env.reward_input(0).signs[ALTAR] == 0
+
+
+def test_whoever_hallucinates_is_not_held_by_what_does_nothing(wizard: Wizard) -> None:
+    """Things look different at each step then, which is no change that would make a vain action worth another try."""
+    wizard.env._mask = masks.MASK_HARM
+    wizard.create("peaceful acid blob")
+    (way,) = _beside(wizard)
+    for hallucinating, forbidden in ((False, False), (True, True)):
+        wizard.act(ACTIONS[way])
+        assert ACTIONS[way] not in _allowed(wizard)
+        wizard.env._memory.glyphs[0, 1, 1] += 1  # something far away has changed
+        stats = wizard.env._inputs.stats
+        stats[0, features.CONDITIONS] |= features.HALLUCINATING * hallucinating
+        wizard.env._refresh(np.array([0]))
+        assert (ACTIONS[way] not in _allowed(wizard)) == forbidden

@@ -81,7 +81,8 @@ BLANK = nethack.GLYPH_CMAP_OFF  # rock, or nothing known
 CORRIDOR = BLANK + 21  # and the lit one after it
 LARGEST_SHOP = 160  # squares; whatever is larger is no shop
 GOLD = ord("$")  # its letter; gold is no item
-BLIND = 32  # in nle's conditions
+CONDITIONS = 25  # of blstats
+BLIND, HALLUCINATING = 0x20, 0x200  # of these
 FRESH = 30  # turns for which no corpse makes ill
 CORPSE = nethack.GLYPH_BODY_OFF
 
@@ -513,7 +514,7 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         if 8 <= action < 16 and not new_level:
             dirty |= _run(terrain, marks, glyphs, position[1], position[0], me_y, me_x, action - 8)
         searched = _stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
-        if stats[25] & BLIND == 0:
+        if stats[CONDITIONS] & BLIND == 0:
             _feel(terrain, glyphs, me_y, me_x)
         counts[0] += 1
         counts[1] += inputs.kills[game]
@@ -522,14 +523,15 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         ways, distances = memory.ways[game], memory.distances[game]
         state[:] = 0
         tally = memory.tally[game] - TALLY_OF[glyphs[me_y, me_x]]
-        moved = new_level or stuck == 0 or changed > 0 or stats[BL_TURN] != memory.clock[game]
+        differs = changed > 0 and not stats[CONDITIONS] & HALLUCINATING  # who hallucinates sees other things all the time
+        moved = new_level or stuck == 0 or differs or turn != memory.clock[game]
         idle = memory.idle[game]
         asked = inputs.prompts[game] > 0
         if moved:
             idle[:] = 0
         elif action >= 0 and not asked:
             _note_idle(idle, glyphs, me_y, me_x, KICK_ACTION if memory.asked[game] else action, inputs.refused[game] > 0)
-        memory.clock[game], memory.asked[game] = stats[BL_TURN], asked
+        memory.clock[game], memory.asked[game] = turn, asked
         items, crowd, keeper, oracle = tally & 0xFFFF, tally >> 16 & 0xFFFF, tally >> 32 & 0xFFFF > 0, tally >> 48 > 0
         if keeper and changed:
             dirty |= _mark_shops(glyphs, terrain, counts, memory.search.queue)
@@ -741,7 +743,7 @@ def _write_dense(dense: Any, stats: Any, distances: Any, counts: Any, crowd: int
     dense[14] = min(crowd, 5) / 5
     dense[15] = np.log1p(age) / 10
     for bit in range(5):
-        dense[16 + bit] = 1.0 if stats[25] & (32 << bit) else 0.0  # blind, deaf, stunned, confused, hallucinating
+        dense[16 + bit] = 1.0 if stats[CONDITIONS] & (BLIND << bit) else 0.0  # blind, deaf, stunned, confused, hallucinating
     for index in range(len(distances)):
         dense[21 + index] = 1.0 / (1.0 + distances[index]) if distances[index] < UNREACHED else 0.0
 

@@ -20,6 +20,7 @@ from maestromotif.domains.nethack.features import (
     BL_XL,
     BLANK,
     BLIND,
+    CONDITIONS,
     DOWN_ACTION,
     DX,
     DY,
@@ -49,8 +50,7 @@ PRAY_ACTION, CAST_ACTION, QUAFF_ACTION, DROP_ACTION, MORE_ACTION, ENHANCE_ACTION
 )
 POTION = 8  # a class of objects
 SATIATED, HUNGRY, WEAK = 0, 2, 3
-FATAL = 0x1F  # in nle's conditions: turning to stone or slime, strangled, poisoned by food, ill
-CONDITIONS = 25  # of blstats
+FATAL = 0x1F  # of the conditions: turning to stone or slime, strangled, poisoned by food, ill
 SPELL_POWER = 5  # of a first-level spell
 PRAYERS_APART = 500  # turns; seven of eight prayers are heard so soon, and who waits longer mostly dies
 KICK_HURTS = 5  # hit points at most
