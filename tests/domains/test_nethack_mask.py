@@ -28,10 +28,6 @@ def wizard() -> Iterator[Wizard]:
     own.close()
 
 
-def _allowed(wizard: Wizard) -> set[str]:
-    return {name for name, allowed in zip(ACTIONS, wizard.env.observation["action_mask"][0], strict=True) if allowed}
-
-
 def _beside(wizard: Wizard, flag: int) -> list[int]:
     """Ways to squares beside the character whose glyph has this flag."""
     x, y = (int(wizard.game._stats[index]) for index in (0, 1))
@@ -39,22 +35,12 @@ def _beside(wizard: Wizard, flag: int) -> list[int]:
     return [way for way in range(8) if FLAGS_OF[glyphs[y + features.DY[way], x + features.DX[way]]] & flag]
 
 
-def _wounded(wizard: Wizard, hit_points: int) -> None:
-    """Blows are hard to arrange; the mask reads the status line's numbers."""
-    inputs = wizard.env._inputs
-    stats = inputs.stats.copy()
-    stats[0, features.BL_HP] = hit_points
-    wizard.env._inputs = inputs._replace(stats=stats)
-    wizard.env._refresh(np.array([0]))
-    wizard.env._inputs = inputs
-
-
 @pytest.mark.parametrize("monster", ["floating eye", "blue jelly", "cockatrice", "gas spore"])
 def test_nobody_is_let_strike_what_must_not_be_struck(wizard: Wizard, monster: str) -> None:
     wizard.create(monster)
     (way,) = _beside(wizard, squares.FORBIDDEN)
-    assert ACTIONS[way] not in _allowed(wizard)
-    assert len({*ACTIONS[:8]} & _allowed(wizard)) == 7
+    assert ACTIONS[way] not in wizard.allowed()
+    assert len({*ACTIONS[:8]} & wizard.allowed()) == 7
     assert way not in [int(wizard.env._memory.ways[0, target]) for target in range(len(TARGETS))]  # no path leads through it
 
 
@@ -63,16 +49,16 @@ def test_others_may_be_struck(wizard: Wizard) -> None:
         wizard.create(monster)
     assert not _beside(wizard, squares.FORBIDDEN)
     assert _beside(wizard, squares.MONSTER)
-    assert {*ACTIONS[:8]} <= _allowed(wizard)
+    assert {*ACTIONS[:8]} <= wizard.allowed()
 
 
 def test_waiting_is_for_wounds_with_nobody_about(wizard: Wizard) -> None:
-    assert "wait" not in _allowed(wizard)  # whole, and there is more to explore
-    _wounded(wizard, 9)
-    assert "wait" in _allowed(wizard)
+    assert "wait" not in wizard.allowed()  # whole, and there is more to explore
+    wizard.status(BL_HP=9)
+    assert "wait" in wizard.allowed()
     wizard.create("newt")
-    _wounded(wizard, 9)
-    assert "wait" not in _allowed(wizard)
+    wizard.status(BL_HP=9)
+    assert "wait" not in wizard.allowed()
 
 
 def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
@@ -100,26 +86,26 @@ def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
 
 def test_reflexes_leave_the_remedy_only(wizard: Wizard) -> None:
     wizard.env._mask = masks.MASK_ALL
-    _wounded(wizard, 2)
-    assert "pray" not in _allowed(wizard)  # gods hear nobody who has just begun
+    wizard.status(BL_HP=2)
+    assert "pray" not in wizard.allowed()  # gods hear nobody who has just begun
     wizard.env._inputs.prayed[0] -= 300
-    _wounded(wizard, 2)
-    assert _allowed(wizard) == {"pray"}
+    wizard.status(BL_HP=2)
+    assert wizard.allowed() == {"pray"}
     wizard.act("pray")
-    assert len(_allowed(wizard)) > 8
-    _wounded(wizard, 2)  # a second prayer would not be heard so soon, and whoever has struck may be about
-    assert len(_allowed(wizard)) > 8
-    _wounded(wizard, 2)  # nobody has: there is time
-    assert _allowed(wizard) == {"wait"}
+    assert len(wizard.allowed()) > 8
+    wizard.status(BL_HP=2)  # a second prayer would not be heard so soon, and whoever has struck may be about
+    assert len(wizard.allowed()) > 8
+    wizard.status(BL_HP=2)  # nobody has: there is time
+    assert wizard.allowed() == {"wait"}
     wizard.create("newt")
-    _wounded(wizard, 2)
-    assert _allowed(wizard) == {"quaff"}  # a potion that heals, which monks begin with
-    _wounded(wizard, 6)
-    assert _allowed(wizard) == {"cast"}
+    wizard.status(BL_HP=2)
+    assert wizard.allowed() == {"quaff"}  # a potion that heals, which monks begin with
+    wizard.status(BL_HP=6)
+    assert wizard.allowed() == {"cast"}
     wizard.env._inputs.actions[0] = A["cast"]
-    _wounded(wizard, 6)
-    assert "wait" not in _allowed(wizard)
-    assert len(_allowed(wizard)) > 8
+    wizard.status(BL_HP=6)
+    assert "wait" not in wizard.allowed()
+    assert len(wizard.allowed()) > 8
 
 
 def test_hungry_characters_eat_if_they_can(wizard: Wizard) -> None:
@@ -128,11 +114,11 @@ def test_hungry_characters_eat_if_they_can(wizard: Wizard) -> None:
     inputs.stats[0, features.BL_HUNGER] = masks.HUNGRY
     wizard.env._refresh(np.array([0]))
     assert wizard.facts.food_items > 0
-    assert _allowed(wizard) == {"eat"}
+    assert wizard.allowed() == {"eat"}
     inputs.actions[0] = A["eat"]  # it has just tried in vain, and is still hungry
     wizard.env._refresh(np.array([0]))
-    assert "search" in _allowed(wizard)
-    assert "eat" not in _allowed(wizard)
+    assert "search" in wizard.allowed()
+    assert "eat" not in wizard.allowed()
 
 
 def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
@@ -158,8 +144,8 @@ def test_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:
     for _ in range(60):
         closed = set(_ways(wizard, squares.SOLID))
         walls += len(closed)
-        assert not {ACTIONS[way + far] for way in closed for far in (0, 8)} & _allowed(wizard)
-        free = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+        assert not {ACTIONS[way + far] for way in closed for far in (0, 8)} & wizard.allowed()
+        free = [way for way in range(8) if ACTIONS[way] in wizard.allowed()]
         before = wizard.env._memory.position[0, :2].tolist()
         wizard.act(ACTIONS[free[walls % len(free)]])
         if wizard.env._memory.position[0, :2].tolist() == before:  # somebody was struck, or a door was opened
@@ -168,33 +154,33 @@ def test_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:
 
 
 def test_stairs_are_taken_where_they_are(wizard: Wizard) -> None:
-    assert {"up"} == {"up", "down"} & _allowed(wizard)  # every game begins on a staircase up
-    (way, *_) = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+    assert {"up"} == {"up", "down"} & wizard.allowed()  # every game begins on a staircase up
+    (way, *_) = [way for way in range(8) if ACTIONS[way] in wizard.allowed()]
     wizard.act(ACTIONS[way])
-    assert not {"up", "down"} & _allowed(wizard)
+    assert not {"up", "down"} & wizard.allowed()
 
 
 def test_what_did_nothing_is_not_offered_again_until_something_changes(wizard: Wizard) -> None:
     wizard.create("peaceful acid blob")
     (way,) = _beside(wizard, squares.MONSTER)
-    assert ACTIONS[way] in _allowed(wizard)
+    assert ACTIONS[way] in wizard.allowed()
     wizard.act(ACTIONS[way])
     assert "Really attack" in wizard.facts.message
-    assert ACTIONS[way] not in _allowed(wizard)
+    assert ACTIONS[way] not in wizard.allowed()
     wizard.act("search")
     assert wizard.facts.turn > 1
     if _beside(wizard, squares.MONSTER) == [way]:
-        assert ACTIONS[way] in _allowed(wizard)
+        assert ACTIONS[way] in wizard.allowed()
 
 
 def test_a_kick_is_for_monsters_and_locked_doors(wizard: Wizard) -> None:
-    assert "kick" not in _allowed(wizard)
+    assert "kick" not in wizard.allowed()
     wizard.create("lichen")
     (way,) = _beside(wizard, squares.MONSTER)
-    assert "kick" in _allowed(wizard)
+    assert "kick" in wizard.allowed()
     wizard.act("kick")
-    assert "kick" not in _allowed(wizard)  # it asks where
-    assert ACTIONS[way] in _allowed(wizard)
+    assert "kick" not in wizard.allowed()  # it asks where
+    assert ACTIONS[way] in wizard.allowed()
     wizard.act("search")  # takes it back
     assert not wizard.env.prompt_open(0)
 

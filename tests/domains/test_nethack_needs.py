@@ -27,21 +27,6 @@ def wizard() -> Iterator[Wizard]:
     own.close()
 
 
-def _allowed(wizard: Wizard) -> set[str]:
-    return {name for name, allowed in zip(ACTIONS, wizard.env.observation["action_mask"][0], strict=True) if allowed}
-
-
-def _status(wizard: Wizard, **numbers: int) -> None:
-    """What the mask is where the status line has these numbers, which are hard to arrange."""
-    inputs = wizard.env._inputs
-    stats = inputs.stats.copy()
-    for name, value in numbers.items():
-        stats[0, getattr(features, name)] = value
-    wizard.env._inputs = inputs._replace(stats=stats)
-    wizard.env._refresh(np.array([0]))
-    wizard.env._inputs = inputs
-
-
 def _beside(wizard: Wizard) -> list[int]:
     beside = int(wizard.env._memory.beside[0])
     return [way for way in range(8) if beside >> way & 1]
@@ -74,19 +59,19 @@ def _corpse(wizard: Wizard, monster: str, of: str, tries: int = 60) -> int:
 def test_a_fresh_corpse_is_gone_to_and_eaten(wizard: Wizard) -> None:
     wizard.experience(8)
     way = _corpse(wizard, "newt", "newt")
-    _status(wizard, BL_HP=60, BL_HPMAX=60)
+    wizard.status(BL_HP=60, BL_HPMAX=60)
     assert wizard.facts.hunger == "not hungry"
-    assert _allowed(wizard) == {ACTIONS[way]}
-    _status(wizard, BL_HP=60, BL_HPMAX=60, BL_HUNGER=masks.SATIATED)
-    assert len(_allowed(wizard)) > 3
+    assert wizard.allowed() == {ACTIONS[way]}
+    wizard.status(BL_HP=60, BL_HPMAX=60, BL_HUNGER=masks.SATIATED)
+    assert len(wizard.allowed()) > 3
     wizard.act(ACTIONS[way])
-    _status(wizard, BL_HP=60, BL_HPMAX=60)
-    assert _allowed(wizard) == {"eat"}
+    wizard.status(BL_HP=60, BL_HPMAX=60)
+    assert wizard.allowed() == {"eat"}
     carried, meals = wizard.facts.food_items, wizard.facts.meals
     wizard.act("eat")
     assert "newt corpse" in wizard.facts.message
     assert (wizard.facts.food_items, wizard.facts.meals) == (carried, meals + 1)
-    assert "eat" not in _allowed(wizard)
+    assert "eat" not in wizard.allowed()
 
 
 @pytest.mark.parametrize(("monster", "of"), [("gnome zombie", "gnome"), ("kobold", "kobold")])
@@ -103,7 +88,7 @@ def test_what_would_make_ill_is_left(wizard: Wizard, monster: str, of: str) -> N
 def test_a_corpse_of_unknown_age_is_left(wizard: Wizard) -> None:
     wizard.wish("gnome corpse")
     wizard.keys(b"d" + bytes([wizard.letters()[0]]))
-    (way, *_) = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+    (way, *_) = [way for way in range(8) if ACTIONS[way] in wizard.allowed()]
     wizard.act(ACTIONS[way])
     assert int(wizard.env._memory.meal[0]) == memory.NO_WAY
 
@@ -113,37 +98,32 @@ def test_corpses_grow_old(wizard: Wizard) -> None:
     _corpse(wizard, "newt", "newt")
     assert int(wizard.env._memory.meal[0]) < memory.NO_WAY
     turn = int(wizard.env._inputs.stats[0, features.BL_TURN])
-    _status(wizard, BL_TURN=turn + features.FRESH + 1)
+    wizard.status(BL_TURN=turn + features.FRESH + 1)
     assert int(wizard.env._memory.meal[0]) == memory.NO_WAY
 
 
 def test_who_is_ill_or_nearly_dead_prays(wizard: Wizard) -> None:
     wizard.env._inputs.prayed[0] -= masks.PRAYERS_APART
-    _status(wizard)
-    assert "pray" not in _allowed(wizard)
+    wizard.status()
+    assert "pray" not in wizard.allowed()
     for illness in (8, 16):
-        inputs = wizard.env._inputs
-        stats = inputs.stats.copy()
-        stats[0, 25] = illness
-        wizard.env._inputs = inputs._replace(stats=stats)
-        wizard.env._refresh(np.array([0]))
-        wizard.env._inputs = inputs
-        assert _allowed(wizard) == {"pray"}
+        wizard.status(CONDITIONS=illness)
+        assert wizard.allowed() == {"pray"}
     for level, most, prays in ((1, 8, True), (1, 9, False), (6, 6, True), (6, 7, False), (14, 5, True)):
-        _status(wizard, BL_XL=level, BL_HP=most, BL_HPMAX=40)
-        assert ("pray" in _allowed(wizard)) == prays, (level, most)
+        wizard.status(BL_XL=level, BL_HP=most, BL_HPMAX=40)
+        assert ("pray" in wizard.allowed()) == prays, (level, most)
 
 
 def test_spells_are_for_whoever_is_wounded_beside_a_monster(wizard: Wizard) -> None:
     wizard.create("newt")
-    _status(wizard, BL_HP=19, BL_HPMAX=30, BL_POWER=5)
-    assert _allowed(wizard) == {"cast"}
+    wizard.status(BL_HP=19, BL_HPMAX=30, BL_POWER=5)
+    assert wizard.allowed() == {"cast"}
     wizard.env._inputs.actions[0] = A["cast"]
-    _status(wizard, BL_HP=19, BL_HPMAX=30, BL_POWER=5)
-    assert len(_allowed(wizard)) > 8
+    wizard.status(BL_HP=19, BL_HPMAX=30, BL_POWER=5)
+    assert len(wizard.allowed()) > 8
     wizard.env._inputs.actions[0] = A["search"]
-    _status(wizard, BL_HP=19, BL_HPMAX=30, BL_POWER=4)
-    assert len(_allowed(wizard)) > 8
+    wizard.status(BL_HP=19, BL_HPMAX=30, BL_POWER=4)
+    assert len(wizard.allowed()) > 8
 
 
 def test_a_spell_that_heals_is_cast_at_oneself() -> None:
@@ -172,13 +152,13 @@ def test_things_are_put_down_on_altars_and_in_shops_only(wizard: Wizard) -> None
     wizard.wish("scroll of light")
     wizard.env._refresh(np.array([0]))
     assert wizard.facts.new_items == 1
-    assert "drop" not in _allowed(wizard)
+    assert "drop" not in wizard.allowed()
     slot = wizard.env._memory.slot[0]
     x, y = wizard.env._memory.position[0, :2].tolist()
     for place in (squares.ALTAR, squares.SHOP_FLOOR):
         wizard.env._memory.terrain[0, slot, y, x] = place
         wizard.env._refresh(np.array([0]))
-        assert "drop" in _allowed(wizard)
+        assert "drop" in wizard.allowed()
 
 
 def test_nothing_is_picked_up_where_it_would_have_to_be_paid() -> None:
@@ -216,10 +196,10 @@ def test_whoever_is_shut_in_may_strike_what_else_must_not_be_struck() -> None:
         free = [way for way in range(8) if terrain[y + features.DY[way], x + features.DX[way]] >= squares.FLOOR]
         if all(around[way] & squares.FORBIDDEN for way in free):
             break
-        assert not {ACTIONS[way] for way in free if around[way] & squares.FORBIDDEN} & _allowed(own)
+        assert not {ACTIONS[way] for way in free if around[way] & squares.FORBIDDEN} & own.allowed()
         own.create("floating eye")
-    assert {ACTIONS[way] for way in free} <= _allowed(own)  # they do no more than paralyse
-    assert not {f"far {ACTIONS[way]}" for way in free} & _allowed(own)
+    assert {ACTIONS[way] for way in free} <= own.allowed()  # they do no more than paralyse
+    assert not {f"far {ACTIONS[way]}" for way in free} & own.allowed()
     own.close()
 
 
@@ -228,17 +208,17 @@ def test_who_sits_on_stairs_is_in_the_way(wizard: Wizard) -> None:
     wizard.create("brown mold")
     (way,) = _beside(wizard)
     x, y = wizard.env._memory.position[0, :2].tolist()
-    _status(wizard, BL_HP=60)
-    assert ACTIONS[way] not in _allowed(wizard)
+    wizard.status(BL_HP=60)
+    assert ACTIONS[way] not in wizard.allowed()
     slot = wizard.env._memory.slot[0]
     wizard.env._memory.terrain[0, slot, y + features.DY[way], x + features.DX[way]] = squares.STAIRS_DOWN
     wizard.env._memory.counts[0, slot, 3] = 1
     wizard.act("search")
-    _status(wizard, BL_HP=60)
-    assert ACTIONS[way] in _allowed(wizard)
+    wizard.status(BL_HP=60)
+    assert ACTIONS[way] in wizard.allowed()
     assert wizard.env.path_direction(0, "stairs_down") == way
-    _status(wizard, BL_HP=masks.BLOW_HURTS)
-    assert ACTIONS[way] not in _allowed(wizard)
+    wizard.status(BL_HP=masks.BLOW_HURTS)
+    assert ACTIONS[way] not in wizard.allowed()
 
 
 def test_who_has_stood_beside_rock_or_run_past_it_knows_it() -> None:
@@ -274,7 +254,7 @@ def test_who_has_stood_beside_rock_or_run_past_it_knows_it() -> None:
 
 def test_stepping_onto_an_altar_is_told(wizard: Wizard) -> None:
     env, slot = wizard.env, wizard.env._memory.slot[0]
-    free = [way for way in range(8) if ACTIONS[way] in _allowed(wizard)]
+    free = [way for way in range(8) if ACTIONS[way] in wizard.allowed()]
     x, y = env._memory.position[0, :2].tolist()
     env._memory.terrain[0, slot, y + features.DY[free[0]], x + features.DX[free[0]]] = squares.ALTAR
     wizard.act(ACTIONS[free[0]])
@@ -293,9 +273,9 @@ def test_whoever_hallucinates_is_not_held_by_what_does_nothing(wizard: Wizard) -
     (way,) = _beside(wizard)
     for hallucinating, forbidden in ((False, False), (True, True)):
         wizard.act(ACTIONS[way])
-        assert ACTIONS[way] not in _allowed(wizard)
+        assert ACTIONS[way] not in wizard.allowed()
         wizard.env._memory.glyphs[0, 1, 1] += 1  # something far away has changed
         stats = wizard.env._inputs.stats
         stats[0, features.CONDITIONS] |= features.HALLUCINATING * hallucinating
         wizard.env._refresh(np.array([0]))
-        assert (ACTIONS[way] not in _allowed(wizard)) == forbidden
+        assert (ACTIONS[way] not in wizard.allowed()) == forbidden

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from maestromotif.domains.nethack import features
 from maestromotif.domains.nethack.env import NetHackEnv
 from maestromotif.domains.nethack.game import Game
 from maestromotif.domains.nethack.sharing import loaded
@@ -108,6 +109,20 @@ class Wizard:
     def letters(self) -> list[int]:
         """Letters of what is carried and was not carried when the game began."""
         return [letter for letter in self.game._letters.tolist() if letter and letter not in self.game.initial_letters]
+
+    def allowed(self) -> set[str]:
+        """Actions that the mask of now allows."""
+        return {name for name, free in zip(ACTIONS, self.env.observation["action_mask"][0], strict=True) if free}
+
+    def status(self, **numbers: int) -> None:
+        """Look again as if the status line had these numbers, named as in ``features``; blows and the like are hard to arrange."""
+        inputs = self.env._inputs
+        stats = inputs.stats.copy()
+        for name, value in numbers.items():
+            stats[0, getattr(features, name)] = value
+        self.env._inputs = inputs._replace(stats=stats)
+        self.env._refresh(np.array([0]))
+        self.env._inputs = inputs
 
     def close(self) -> None:
         self.env.close()
