@@ -24,7 +24,7 @@ from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF
 from maestromotif.domains.nethack.layout import MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, OBSERVATION, SIGN
 from maestromotif.domains.nethack.messages import MessageReader
 from maestromotif.domains.nethack.sharing import Sharer
-from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGNS
+from maestromotif.domains.nethack.vocabulary import ACTIONS, FACTS, SIGN_BITS, SIGNS
 
 A = {name: index for index, name in enumerate(ACTIONS)}
 
@@ -168,7 +168,7 @@ def test_sign_codes_are_distinct() -> None:
     rng = np.random.default_rng(0)
     rows = np.unique(np.stack([rng.integers(len(sign.values), size=5000) for sign in SIGNS], 1), axis=0)
     assert len(np.unique(sign_code(rows))) == len(rows)
-    assert sign_code(rows).max() < 1 << 18
+    assert sign_code(rows).max() < 1 << SIGN_BITS
 
 
 def test_equal_keys_mean_equal_reward_inputs(env: NetHackEnv) -> None:

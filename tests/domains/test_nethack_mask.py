@@ -14,18 +14,15 @@ from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.layout import TARGETS
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-from .wizard import Wizard
+from .wizard import Wizard, masked
 
 A = {name: index for index, name in enumerate(ACTIONS)}
 
 
 @pytest.fixture
 def wizard() -> Iterator[Wizard]:
-    own = Wizard(5)
-    own.env._mask = masks.MASK_HARM
-    own.act("search")
-    yield own
-    own.close()
+    with masked(5, masks.MASK_HARM) as own:
+        yield own
 
 
 def _beside(wizard: Wizard, flag: int) -> list[int]:

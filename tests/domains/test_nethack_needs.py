@@ -12,7 +12,7 @@ from maestromotif.domains.nethack import features, masks, memory, squares
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.vocabulary import ACTIONS, SIGNS
 
-from .wizard import Wizard
+from .wizard import Wizard, masked
 
 A = {name: index for index, name in enumerate(ACTIONS)}
 ALTAR = [sign.name for sign in SIGNS].index("altar")
@@ -20,11 +20,8 @@ ALTAR = [sign.name for sign in SIGNS].index("altar")
 
 @pytest.fixture
 def wizard() -> Iterator[Wizard]:
-    own = Wizard(5)
-    own.env._mask = masks.MASK_ALL
-    own.act("search")
-    yield own
-    own.close()
+    with masked(5, masks.MASK_ALL) as own:
+        yield own
 
 
 def _beside(wizard: Wizard) -> list[int]:

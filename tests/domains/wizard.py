@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,16 @@ def clock(game: Game) -> int:
 def _flag(game: Game, record: str, place: int, on: bool) -> None:
     address = _ctypes.dlsym(loaded(game._nle.dlpath), record)
     ctypes.c_bool.from_address(address + place).value = on
+
+
+@contextmanager
+def masked(seed: int, mask: int) -> Iterator[Wizard]:
+    """A game that has just begun, with this mask."""
+    own = Wizard(seed)
+    own.env._mask = mask
+    own.act("search")
+    yield own
+    own.close()
 
 
 class Wizard:

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import Facts
-from maestromotif.domains.nethack.vocabulary import SIGNS
+from maestromotif.domains.nethack.vocabulary import SIGN_BITS, SIGNS
 
 __all__ = ["caption_text", "sign_code"]
 
 _SIZES = [len(sign.values) for sign in SIGNS]
 _WEIGHTS = np.cumprod([1, *_SIZES[:-1]]).astype(np.int64)
-assert int(np.prod(_SIZES)) < 1 << 18  # reward keys keep 18 bits for signs
+assert int(np.prod(_SIZES)) < 1 << SIGN_BITS
 
 
 def sign_code(signs_BS: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One number below 2^18 per row of signs."""
+    """One number below 2^SIGN_BITS per row of signs."""
     return signs_BS @ _WEIGHTS
 
 

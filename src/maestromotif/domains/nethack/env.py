@@ -19,7 +19,7 @@ from maestromotif.domains.nethack.layout import FACT, MESSAGE_TOKENS, OBSERVATIO
 from maestromotif.domains.nethack.live import shown
 from maestromotif.domains.nethack.messages import MessageReader, ReadMessage
 from maestromotif.domains.nethack.trips import TRIPS
-from maestromotif.domains.nethack.vocabulary import ACTIONS, BRANCHES
+from maestromotif.domains.nethack.vocabulary import ACTIONS, BRANCHES, SIGN_BITS, SIGNS
 from maestromotif.domains.screens import TextScreen
 from maestromotif.types import Caption, RewardInput
 
@@ -41,7 +41,7 @@ _TRIP_TARGETS = np.array([TARGETS.index(target) for target in TRIPS.values()])  
 _AUTOPICKUP = ord("@")  # switches it off and on; takes no time
 _WHERE_AND_WHEN = [0, 1, 20]  # of blstats: x, y, turn
 _MINES = BRANCHES.index("mines")
-_STEPPED_ONTO = 2  # value of the sign of altars
+_STEPPED_ONTO = SIGNS[SIGN["altar"]].values.index("stepped onto")
 _SCORE, _ORDINARY = 9, 1000.0  # of blstats: the score on the bottom line; about what an episode of the explorer earns
 _PRAYER_AFTER = 110  # turns before the first prayer is heard
 _F = FACT
@@ -368,7 +368,7 @@ class NetHackEnv(DomainEnv):
     def reward_key(self, game: int) -> int:
         if self._codes is None:
             self._codes = sign_code(self._signs_BS).tolist()
-        return self._messages[game].key << 18 | self._codes[game]
+        return self._messages[game].key << SIGN_BITS | self._codes[game]
 
     def discount_key(self, game: int) -> int:
         """The message, as in the paper; where there is none, that an altar was stepped onto. Other progress that comes without a message
@@ -380,7 +380,7 @@ class NetHackEnv(DomainEnv):
         codes = self._codes
         if codes is None:
             codes = self._codes = sign_code(self._signs_BS).tolist()
-        return [message.key << 18 | code for message, code in zip(self._messages, codes, strict=True)]
+        return [message.key << SIGN_BITS | code for message, code in zip(self._messages, codes, strict=True)]
 
     def discount_keys(self) -> list[int]:
         keys = [message.key for message in self._messages]

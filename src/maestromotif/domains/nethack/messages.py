@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.layout import MESSAGE_TOKENS, MESSAGE_VOCABULARY
 from maestromotif.domains.nethack.things import blessing_known, unknown_kind
+from maestromotif.domains.nethack.vocabulary import SIGN_BITS
 
 __all__ = ["KILL", "SOLD", "MessageReader", "ReadMessage"]
 
@@ -43,7 +44,7 @@ class ReadMessage:
     Attributes:
         text: as shown, pages joined.
         normal: the reward input: numbers replaced by ``#``.
-        key: 45 bits of a hash of ``normal``; 0 for an empty message.
+        key: as many bits of a hash of ``normal`` as ``SIGN_BITS`` leave in 63; 0 for an empty message.
         words: int16 ``[MESSAGE_TOKENS]`` hashed words, 0 for none.
         kills, sold: how many it reports.
         priced: appearances of the things of unknown kind for which it makes an offer.
@@ -107,7 +108,7 @@ def _read(text: str) -> ReadMessage:
     return ReadMessage(
         text=text,
         normal=normal,
-        key=(_hash(normal) >> 19) | 1 if normal else 0,
+        key=(_hash(normal) >> SIGN_BITS + 1) | 1 if normal else 0,
         words=words,
         kills=kills,
         sold=sold,

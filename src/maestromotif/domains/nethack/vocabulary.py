@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maestromotif.domains.contract import FactSpec, SignSpec
 
-__all__ = ["ACTIONS", "BRANCHES", "FACTS", "HUNGER", "SIGNS"]
+__all__ = ["ACTIONS", "BRANCHES", "FACTS", "HUNGER", "SIGNS", "SIGN_BITS"]
 
 BRANCHES = ("main", "gehennom", "mines", "quest", "sokoban", "ludios", "vlad", "planes")
 HUNGER = ("satiated", "not hungry", "hungry", "weak", "fainting", "fainted", "starved")
@@ -72,6 +72,8 @@ SIGNS: tuple[SignSpec, ...] = (
     SignSpec("items", ("same", "gained", "lost"), "change of the inventory"),
     SignSpec("alive", ("alive", "died"), "whether the character died"),
 )
+
+SIGN_BITS = 18  # of a reward key are for signs, the others for the message
 
 _WAYS = ("north", "east", "south", "west", "northeast", "southeast", "southwest", "northwest")
 ACTIONS: tuple[str, ...] = (
