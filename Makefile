@@ -45,6 +45,7 @@ bench-train: $(VENV)/.installed
 docs: $(VENV)/.installed
 	@$(BIN)/python -m maestromotif.cli.reference docs/cli.md
 	@$(BIN)/python -m maestromotif.programs.transcripts nethack docs/transcripts
+	@$(BIN)/python benchmarks/tables.py
 
 # The documentation as pages, in build/site. Broken links are errors.
 site: $(VENV)/.installed-docs
