@@ -55,6 +55,7 @@ _METHODS: Final = {
     "task-reward": "task reward + score, one network per task",
     "untrained": "untrained",
     "random": "random",
+    "explorer": "the scripted explorer",
 }
 
 Cell = Mapping[str, Any]
