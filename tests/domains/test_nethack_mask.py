@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maestromotif.domains.nethack import features, masks, squares
+from maestromotif.domains.nethack import features, levels, masks, paths, squares
 from maestromotif.domains.nethack.domain import NetHack
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.layout import TARGETS
@@ -29,7 +29,7 @@ def _beside(wizard: Wizard, flag: int) -> list[int]:
     """Ways to squares beside the character whose glyph has this flag."""
     x, y = (int(wizard.game._stats[index]) for index in (0, 1))
     glyphs = wizard.env._raw["glyphs"][0]
-    return [way for way in range(8) if FLAGS_OF[glyphs[y + features.DY[way], x + features.DX[way]]] & flag]
+    return [way for way in range(8) if FLAGS_OF[glyphs[y + levels.DY[way], x + levels.DX[way]]] & flag]
 
 
 @pytest.mark.parametrize("monster", ["floating eye", "blue jelly", "cockatrice", "gas spore"])
@@ -65,12 +65,12 @@ def test_waiting_also_searches_where_nothing_is_left_to_explore() -> None:
     for _ in range(1500):
         ways = own.env._memory.ways[0]
         allowed = own.env.observation["action_mask"][0]
-        if ways[features.T_UNEXPLORED] == features.HERE + 1 and ways[features.T_SPOT] == features.HERE:
+        if ways[paths.T_UNEXPLORED] == levels.HERE + 1 and ways[paths.T_SPOT] == levels.HERE:
             assert allowed[A["wait"]] == (own.facts.hostiles_near == 0)
             waited += 1
             own.act("wait")
             continue
-        way = int(ways[features.T_UNEXPLORED if ways[features.T_UNEXPLORED] < 8 else features.T_SPOT])
+        way = int(ways[paths.T_UNEXPLORED if ways[paths.T_UNEXPLORED] < 8 else paths.T_SPOT])
         moves = np.flatnonzero(allowed[:8])
         own.act(ACTIONS[way] if way < 8 and rng.random() < 0.9 else ACTIONS[int(rng.choice(moves))])
         if own.env.terminated_B[0]:
@@ -132,7 +132,7 @@ def test_reflexes_are_an_option_that_leaves_others_as_they_were() -> None:
 def _ways(wizard: Wizard, terrain: int) -> list[int]:
     """Ways to squares of this terrain beside the character."""
     env, (x, y) = wizard.env, wizard.env._memory.position[0, :2].tolist()
-    return [way for way in range(8) if env._memory.terrain[0, env._memory.slot[0], y + features.DY[way], x + features.DX[way]] == terrain]
+    return [way for way in range(8) if env._memory.terrain[0, env._memory.slot[0], y + levels.DY[way], x + levels.DX[way]] == terrain]
 
 
 def test_nobody_walks_into_rock_or_walls(wizard: Wizard) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nle import nethack
 
-from maestromotif.domains.nethack import features, masks, memory, squares
+from maestromotif.domains.nethack import features, levels, masks, memory, squares
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.vocabulary import ACTIONS, SIGNS
 
@@ -44,7 +44,7 @@ def _corpse(wizard: Wizard, monster: str, of: str, tries: int = 60) -> int:
             wizard.act(ACTIONS[ways[0]])
         x, y = (int(wizard.game._stats[index]) for index in (0, 1))
         glyphs = wizard.env._raw["glyphs"][0]
-        found = [way for way in range(8) if glyphs[y + features.DY[way], x + features.DX[way]] == _body(of)]
+        found = [way for way in range(8) if glyphs[y + levels.DY[way], x + levels.DX[way]] == _body(of)]
         if found and not _beside(wizard):
             wizard.env._mask = masks.MASK_ALL
             wizard.env._inputs.actions[0] = A["search"]  # looking twice is not striking twice
@@ -95,7 +95,7 @@ def test_corpses_grow_old(wizard: Wizard) -> None:
     _corpse(wizard, "newt", "newt")
     assert int(wizard.env._memory.meal[0]) < memory.NO_WAY
     turn = int(wizard.env._inputs.stats[0, features.BL_TURN])
-    wizard.status(BL_TURN=turn + features.FRESH + 1)
+    wizard.status(BL_TURN=turn + levels.FRESH + 1)
     assert int(wizard.env._memory.meal[0]) == memory.NO_WAY
 
 
@@ -188,9 +188,9 @@ def test_whoever_is_shut_in_may_strike_what_else_must_not_be_struck() -> None:
     for _ in range(30):
         x, y = own.env._memory.position[0, :2].tolist()
         glyphs = own.env._raw["glyphs"][0]
-        around = [FLAGS_OF[glyphs[y + features.DY[way], x + features.DX[way]]] for way in range(8)]
+        around = [FLAGS_OF[glyphs[y + levels.DY[way], x + levels.DX[way]]] for way in range(8)]
         terrain = own.env._memory.terrain[0, own.env._memory.slot[0]]
-        free = [way for way in range(8) if terrain[y + features.DY[way], x + features.DX[way]] >= squares.FLOOR]
+        free = [way for way in range(8) if terrain[y + levels.DY[way], x + levels.DX[way]] >= squares.FLOOR]
         if all(around[way] & squares.FORBIDDEN for way in free):
             break
         assert not {ACTIONS[way] for way in free if around[way] & squares.FORBIDDEN} & own.allowed()
@@ -208,7 +208,7 @@ def test_who_sits_on_stairs_is_in_the_way(wizard: Wizard) -> None:
     wizard.status(BL_HP=60)
     assert ACTIONS[way] not in wizard.allowed()
     slot = wizard.env._memory.slot[0]
-    wizard.env._memory.terrain[0, slot, y + features.DY[way], x + features.DX[way]] = squares.STAIRS_DOWN
+    wizard.env._memory.terrain[0, slot, y + levels.DY[way], x + levels.DX[way]] = squares.STAIRS_DOWN
     wizard.env._memory.counts[0, slot, 3] = 1
     wizard.act("search")
     wizard.status(BL_HP=60)
@@ -239,11 +239,11 @@ def test_who_has_stood_beside_rock_or_run_past_it_knows_it() -> None:
             assert not (around == squares.UNKNOWN).any()
             felt += int((around == squares.ROCK).any())
         length = max(abs(x - before[0]), abs(y - before[1]))
-        straight = (before[0] + length * features.DX[way], before[1] + length * features.DY[way]) == (x, y)
+        straight = (before[0] + length * levels.DX[way], before[1] + length * levels.DY[way]) == (x, y)
         if far and level == before[2] and length > 2 and straight:
             runs += 1
             for step in range(1, length):
-                assert marks[before[1] + step * features.DY[way], before[0] + step * features.DX[way]] & features.VISITED
+                assert marks[before[1] + step * levels.DY[way], before[0] + step * levels.DX[way]] & levels.VISITED
     own.close()
     assert runs > 10
     assert felt > 10
@@ -253,7 +253,7 @@ def test_stepping_onto_an_altar_is_told(wizard: Wizard) -> None:
     env, slot = wizard.env, wizard.env._memory.slot[0]
     free = [way for way in range(8) if ACTIONS[way] in wizard.allowed()]
     x, y = env._memory.position[0, :2].tolist()
-    env._memory.terrain[0, slot, y + features.DY[free[0]], x + features.DX[free[0]]] = squares.ALTAR
+    env._memory.terrain[0, slot, y + levels.DY[free[0]], x + levels.DX[free[0]]] = squares.ALTAR
     wizard.act(ACTIONS[free[0]])
     assert SIGNS[ALTAR].values[env.reward_input(0).signs[ALTAR]] == "stepped onto"
     assert "stepped onto an altar" in env.caption(0).text

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.contract import ACTION_MASK, DENSE, DomainEnv, Facts
-from maestromotif.domains.nethack import features, masks, memory, pictures, squares, ttyrec
+from maestromotif.domains.nethack import features, levels, masks, memory, pictures, squares, ttyrec
 from maestromotif.domains.nethack.captions import caption_text, sign_code
 from maestromotif.domains.nethack.facts import NetHackFacts
 from maestromotif.domains.nethack.game import BUFFERS, CURSOR, MOVES, NAMES, Game, OptionsFile, names_on_demand
@@ -190,7 +190,7 @@ class NetHackEnv(DomainEnv):
                 press(moves[action])
             elif action < len(ACTIONS):
                 if action == _EAT:
-                    games[game].corpse = self._memory.meal[game] == features.HERE
+                    games[game].corpse = self._memory.meal[game] == levels.HERE
                 texts[game] = games[game].start(action)
             else:
                 texts[game] = self._travel(game, action - len(ACTIONS))
@@ -273,10 +273,10 @@ class NetHackEnv(DomainEnv):
         one, target = self.games[game], _TRIP_TARGETS[trip]
         x, y = self._raw["blstats"][game, :2].tolist()
         way = int(self._memory.ways[game, target])
-        if way >= features.HERE:
+        if way >= levels.HERE:
             return one.start(_MORE)
         slot = self._memory.slot[game]
-        if self._memory.terrain[game, slot, y + features.DY[way], x + features.DX[way]] == squares.CLOSED_DOOR:
+        if self._memory.terrain[game, slot, y + levels.DY[way], x + levels.DX[way]] == squares.CLOSED_DOOR:
             return [*one.start(_MORE), *one.start(way)]
         row, column = divmod(int(self._memory.places[game, target]), memory.COLUMNS)
         return one.travel(column - x, row - y)
@@ -287,8 +287,8 @@ class NetHackEnv(DomainEnv):
         self._seen["state"][games, position] = np.where(trips >= 0, index + trips, 0)
         if self._mask:
             stalled = (self._stalls[games] == self._raw["blstats"][games][:, None, _WHERE_AND_WHEN]).all(2)
-            leads = self._memory.ways[games][:, _TRIP_TARGETS] < features.HERE
-            free = self._seen[ACTION_MASK][games, features.SEARCH_ACTION] > 0  # no need forbids all but its remedy
+            leads = self._memory.ways[games][:, _TRIP_TARGETS] < levels.HERE
+            free = self._seen[ACTION_MASK][games, levels.SEARCH_ACTION] > 0  # no need forbids all but its remedy
             self._seen[ACTION_MASK][games, len(ACTIONS) :] = leads & ~stalled & free[:, None]
 
     def _end(self, game: int) -> None:

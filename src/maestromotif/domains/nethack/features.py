@@ -1,37 +1,45 @@
 """The vectorised part of the environment: map memory, shortest paths, features, facts and signs of all games in one call.
 
 Everything here is compiled by numba and works on preallocated arrays; no Python object is touched. ``B`` games, maps are
-21 x 79. Ways are numbered as the first eight actions (N E S W NE SE SW NW); 8 means "here", 9 "none known".
+21 x 79. Ways are numbered as in ``levels``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
-from nle import nethack
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
-from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF, TOKEN_OF
-from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, SECTIONS, SIGN, TARGETS
-from maestromotif.domains.nethack.memory import COLUMNS, LEVELS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs, Search
+from maestromotif.domains.nethack.compiling import compiled
+from maestromotif.domains.nethack.glyphs import FLAGS_OF, TOKEN_OF
+from maestromotif.domains.nethack.layout import CROP, FACT, MAP_CLASSES, MAP_COLUMNS, MAP_SQUARE, SECTIONS, SIGN
+from maestromotif.domains.nethack.levels import (
+    DOWN_ACTION,
+    DX,
+    DY,
+    SEARCH_ACTION,
+    TALLY_OF,
+    UP_ACTION,
+    VISITED,
+    WAIT_ACTION,
+    arrive,
+    block_of,
+    by_shop,
+    enter,
+    feel,
+    find_meal,
+    look,
+    mark_shops,
+    run_across,
+    stand,
+)
+from maestromotif.domains.nethack.memory import COLUMNS, NO_WAY, ROWS, UNREACHED, Inputs, Memory, Outputs
+from maestromotif.domains.nethack.paths import T_UNEXPLORED, find_paths
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
-__all__ = ["DX", "DY", "HERE", "compiled", "update"]
-
-HERE = 8
-
-DY = np.array([-1, 0, 1, 0, -1, 1, 1, -1], np.int64)
-DX = np.array([0, 1, 0, -1, 1, 1, -1, -1], np.int64)
-
-VISITED, SEARCHED_SHIFT = 1, 1  # bits of ``marks``: stood upon; searches made there (7 bits)
-
-T_DOWN, T_UP, T_UNEXPLORED, T_ALTAR, T_ITEM, T_SPOT, T_DOOR, T_SHOP = range(len(TARGETS))
-DEAD_END_SEARCHES = 60  # after so many searches a dead end is given up
-WALL_SEARCHES = 15  # and any other place
+__all__ = ["update"]
 
 (_P_DIR, _I_DIR), (_P_DIST, _I_DIST) = SECTIONS["direction"], SECTIONS["distance"]
 (_P_MON, _I_MON), (_P_TER, _I_TER), (_P_HERE, _I_HERE) = SECTIONS["beside_monster"], SECTIONS["beside_terrain"], SECTIONS["here"]
@@ -56,58 +64,13 @@ G_LEVEL, G_GOLD, G_HP, G_XL, G_HUNGER = SIGN["level"], SIGN["gold"], SIGN["hit_p
 G_NEW, G_DOWN, G_UP, G_ALTAR, G_SHOP = SIGN["new_squares"], SIGN["stairs_down"], SIGN["stairs_up"], SIGN["altar"], SIGN["shop"]
 G_ITEMS = SIGN["items"]
 
-# What a map has of these, counted for each glyph in 16 bits of one number: items, monsters to fight, shopkeepers, signs of the Oracle.
-TALLY_OF = (
-    (FLAGS_OF & squares.ITEM > 0)
-    + (((FLAGS_OF & (squares.MONSTER | squares.PEACEFUL)) == squares.MONSTER).astype(np.int64) << 16)
-    + ((FLAGS_OF & squares.KEEPER > 0).astype(np.int64) << 32)
-    + ((FLAGS_OF & squares.ORACLE > 0).astype(np.int64) << 48)
-)
-
-WALKABLE = np.zeros(squares.ROCK + 1, np.bool_)
-WALKABLE[[*range(squares.FLOOR, squares.FURNITURE + 1), squares.FALL, squares.USED_STAIRS_DOWN, squares.SHOP_FLOOR]] = True
-# A search numbers squares in rows of 80, with a border of closed squares around them.
-STRIDE = COLUMNS + 1
-SIDES = DY * STRIDE + DX
-OPEN, DOOR = 255, 254  # squares that a search may reach but has not; once it has, the first step to them stands there
-
 BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD, BL_POWER = 0, 1, 10, 11, 12, 13, 14
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
-UP_ACTION, DOWN_ACTION, WAIT_ACTION, SEARCH_ACTION, KICK_ACTION, EAT_ACTION = (
-    ACTIONS.index(name) for name in ("up", "down", "wait", "search", "kick", "eat")
-)
+KICK_ACTION, EAT_ACTION = ACTIONS.index("kick"), ACTIONS.index("eat")
 FOOD = 7  # a class of objects
-BLANK = nethack.GLYPH_CMAP_OFF  # rock, or nothing known
-CORRIDOR = BLANK + 21  # and the lit one after it
-LARGEST_SHOP = 160  # squares; whatever is larger is no shop
 GOLD = ord("$")  # its letter; gold is no item
 CONDITIONS = 25  # of blstats
 BLIND, HALLUCINATING = 0x20, 0x200  # of these
-FRESH = 30  # turns for which no corpse makes ill
-CORPSE = nethack.GLYPH_BODY_OFF
-
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def compiled(function: _Function) -> _Function:
-    """numba's njit with the types kept.
-
-    Compiled code is cached beside the file of its function and made anew when that file changes, but not when another one does. Therefore
-    all that ``update`` calls stands here; after a change here or of constants elsewhere, touch this file and ``masks``.
-    """
-    return cast(_Function, numba.njit(cache=True)(function))
-
-
-@compiled
-def _walkable(terrain: int) -> bool:
-    return bool(WALKABLE[terrain])
-
-
-@compiled
-def _block(y: int, x: int) -> int:
-    """The block of the coarse map, as one bit."""
-    return 1 << ((y // MAP_SQUARE[0]) * MAP_COLUMNS + x // MAP_SQUARE[1])
 
 
 @compiled
@@ -116,327 +79,6 @@ def _bin(value: int, steps: tuple[int, ...]) -> int:
         if value < step:
             return index
     return len(steps)
-
-
-@compiled
-def _enter_level(level_id: int, ids: Any, counts: Any, terrain: Any, marks: Any, visited: int) -> tuple[int, int]:
-    """Find or make the memory slot of a level; returns (slot, number of levels visited)."""
-    for index in range(LEVELS):
-        if ids[index] == level_id:
-            return index, visited
-    slot = visited % LEVELS
-    ids[slot] = level_id
-    counts[slot, :] = 0
-    terrain[slot] = 0
-    marks[slot] = 0
-    return slot, visited + 1
-
-
-@compiled
-def _look(
-    glyphs: Any, previous: Any, whole: bool, terrain: Any, counts: Any, me_y: int, me_x: int, seen: Any, tally: int, fresh: Any, turn: int
-) -> tuple[int, int, int]:
-    """Bring the level's terrain up to date with the glyphs; ``seen`` gets new squares, new down, new up, new altars.
-
-    Where a monster stood and its corpse lies, it has fallen in this ``turn``; corpses of the undead, which are old, are not theirs.
-
-    Returns:
-        How many glyphs have changed; the blocks of the coarse map whose terrain has; the tally of the map.
-    """
-    seen[:] = 0
-    changed, dirty = 0, 0
-    if whole:
-        tally = 0
-        fresh[:] = 0
-    for y in range(ROWS):
-        if not whole:
-            differ = 0
-            for x in range(COLUMNS):
-                differ += glyphs[y, x] != previous[y, x]
-            if differ == 0:
-                continue
-            changed += differ
-        for x in range(COLUMNS):
-            glyph = glyphs[y, x]
-            if whole:
-                tally += TALLY_OF[glyph]
-            elif glyph == previous[y, x]:
-                continue
-            else:
-                tally += TALLY_OF[glyph] - TALLY_OF[previous[y, x]]
-                if FLAGS_OF[glyph] & squares.EDIBLE:
-                    if glyph - CORPSE == previous[y, x]:
-                        fresh[y, x] = turn
-                elif FLAGS_OF[glyph] & squares.MONSTER == 0:
-                    fresh[y, x] = 0
-            previous[y, x] = glyph
-            known = int(TERRAIN_OF[glyph])
-            old = int(terrain[y, x])
-            if old == squares.ROCK:
-                old = squares.UNKNOWN
-            if known == squares.UNKNOWN:
-                if old == squares.UNKNOWN and FLAGS_OF[glyph] != 0:
-                    known = squares.FLOOR  # something stands there, so it can be stood upon
-                elif old == squares.BOULDER and not (y == me_y and x == me_x) and FLAGS_OF[glyph] & squares.OBJECT:
-                    known = squares.FLOOR
-                else:
-                    continue
-            if old == squares.UNKNOWN:
-                seen[0] += 1
-            if known == old or (known == squares.BOULDER and old != squares.UNKNOWN and old != squares.FLOOR):
-                continue
-            if known == squares.CLOSED_DOOR and old == squares.LOCKED_DOOR:
-                continue
-            if known == squares.STAIRS_DOWN and old == squares.USED_STAIRS_DOWN:
-                continue
-            if known == squares.FLOOR and old == squares.SHOP_FLOOR:
-                continue
-            if known == squares.STAIRS_DOWN:
-                seen[1] += 1
-            elif known == squares.STAIRS_UP:
-                seen[2] += 1
-            elif known == squares.ALTAR:
-                seen[3] += 1
-            elif known == squares.FALL:
-                counts[6] += 1
-            terrain[y, x] = known
-            dirty |= _block(y, x)
-    counts[2] += seen[0]
-    counts[3] += seen[1]
-    counts[4] += seen[2]
-    counts[5] += seen[3]
-    return changed, dirty, tally
-
-
-@compiled
-def _find_meal(fresh: Any, turn: int, me_y: int, me_x: int) -> int:
-    """The way to a fresh corpse: HERE, one of the eight, or NO_WAY."""
-    if fresh[me_y, me_x] > 0 and turn - fresh[me_y, me_x] <= FRESH:
-        return HERE
-    for way in range(8):
-        y, x = me_y + DY[way], me_x + DX[way]
-        if 0 <= x < COLUMNS and 0 <= y < ROWS and fresh[y, x] > 0 and turn - fresh[y, x] < FRESH:
-            return way
-    return NO_WAY
-
-
-@compiled
-def is_door(terrain: int) -> bool:
-    return terrain in (squares.OPEN_DOOR, squares.CLOSED_DOOR, squares.LOCKED_DOOR)
-
-
-@compiled
-def _mark_shops(glyphs: Any, terrain: Any, counts: Any, queue: Any) -> int:
-    """Find the floor on which shopkeepers buy: theirs and all that borders on it, up to the doors and without the squares at these.
-
-    Returns:
-        The blocks of the coarse map whose terrain has changed.
-    """
-    dirty, tail = 0, 0
-    reached = np.zeros((ROWS, COLUMNS), np.bool_)
-    for y in range(ROWS):
-        for x in range(COLUMNS):
-            if FLAGS_OF[glyphs[y, x]] & squares.KEEPER:
-                reached[y, x] = True
-                queue[tail] = y * COLUMNS + x
-                tail += 1
-    head = 0
-    while head < tail and tail < LARGEST_SHOP:
-        y, x = queue[head] // COLUMNS, queue[head] % COLUMNS
-        head += 1
-        at_door = False
-        for way in range(8):
-            ny, nx = y + DY[way], x + DX[way]
-            if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
-                continue
-            kind = terrain[ny, nx]
-            at_door |= kind == squares.DOORWAY or is_door(kind)
-            if not reached[ny, nx] and kind in (squares.FLOOR, squares.SHOP_FLOOR) and not CORRIDOR <= glyphs[ny, nx] <= CORRIDOR + 1:
-                reached[ny, nx] = True
-                queue[tail] = ny * COLUMNS + nx
-                tail += 1
-        if terrain[y, x] == squares.FLOOR and not at_door:
-            terrain[y, x] = squares.SHOP_FLOOR
-            counts[7] += 1
-            dirty |= _block(y, x)
-        elif terrain[y, x] == squares.SHOP_FLOOR and at_door:
-            terrain[y, x] = squares.FLOOR
-            counts[7] -= 1
-            dirty |= _block(y, x)
-    return dirty
-
-
-@compiled
-def _by_shop(terrain: Any, me_y: int, me_x: int) -> bool:
-    for y in range(max(0, me_y - 1), min(ROWS, me_y + 2)):
-        for x in range(max(0, me_x - 1), min(COLUMNS, me_x + 2)):
-            if terrain[y, x] == squares.SHOP_FLOOR:
-                return True
-    return False
-
-
-@compiled
-def _prepare(terrain: Any, marks: Any, search: Search) -> None:
-    """Lay the level out for a search: what can be reached (not the leftmost column), what is there, and where its frontier runs.
-
-    The frontier are squares never stood upon that border on something never seen, first row and column left aside.
-    """
-    first, kinds, frontier, _ = search
-    for y in range(ROWS):
-        row = (y + 1) * STRIDE + 1
-        into, kinds_here = first[row : row + COLUMNS], kinds[row : row + COLUMNS]
-        for x in range(COLUMNS):
-            kind = terrain[y, x]
-            kinds_here[x] = kind
-            walkable = ((kind >= squares.FLOOR) & (kind <= squares.FURNITURE)) | (kind == squares.FALL)
-            walkable |= (kind == squares.USED_STAIRS_DOWN) | (kind == squares.SHOP_FLOOR)
-            door = (kind == squares.OPEN_DOOR) | (kind == squares.CLOSED_DOOR)
-            into[x] = (OPEN - door) * walkable
-        into[0] = 0
-        kinds_here[0] = max(kinds_here[0], 1)
-    for x in range(COLUMNS):
-        kinds[STRIDE + 1 + x] = max(kinds[STRIDE + 1 + x], 1)
-    for y in range(ROWS):
-        row = (y + 1) * STRIDE + 1
-        above, here, below = kinds[row - STRIDE - 1 :], kinds[row - 1 :], kinds[row + STRIDE - 1 :]
-        out = frontier[row : row + COLUMNS]
-        for x in range(COLUMNS):
-            unknown = (above[x] == 0) | (above[x + 1] == 0) | (above[x + 2] == 0) | (here[x] == 0) | (here[x + 2] == 0)
-            unknown |= (below[x] == 0) | (below[x + 1] == 0) | (below[x + 2] == 0)
-            out[x] = unknown & (marks[y, x] & VISITED == 0)
-
-
-@compiled
-def _search_spot(terrain: Any, marks: Any, y: int, x: int) -> int:
-    """Is this a good place to search? 2: a visited end of a corridor; 1: a place beside walls or rock; 0: searched enough."""
-    searched = marks[y, x] >> SEARCHED_SHIFT
-    if not marks[y, x] & VISITED or searched >= DEAD_END_SEARCHES:
-        return 0
-    ways, unknown, blocked, last = 0, 0, 0, -1
-    for way in range(8):
-        ny, nx = y + DY[way], x + DX[way]
-        if not (0 <= nx < COLUMNS and 0 <= ny < ROWS):
-            continue
-        if _walkable(terrain[ny, nx]):
-            if last >= 0 and abs(DY[way] - DY[last]) + abs(DX[way] - DX[last]) == 1:
-                ways -= 1  # two squares beside each other lead the same way
-            ways += 1
-            last = way
-        elif terrain[ny, nx] in (squares.UNKNOWN, squares.ROCK):
-            unknown += 1
-        else:
-            blocked += 1
-    if ways <= 1 and unknown >= 3:
-        return 2
-    return 1 if unknown + blocked > 0 and searched < WALL_SEARCHES else 0
-
-
-@compiled
-def _square(place: int) -> int:
-    """A search's number of a square as 79 * y + x."""
-    return (place // STRIDE - 1) * COLUMNS + place % STRIDE - 1
-
-
-@compiled
-def _search(
-    terrain: Any,
-    marks: Any,
-    glyphs: Any,
-    counts: Any,
-    items: int,
-    me_y: int,
-    me_x: int,
-    ways: Any,
-    distances: Any,
-    places: Any,
-    search: Search,
-) -> None:
-    """Breadth-first search from the character to the nearest square of each target kind that the level is known to have.
-
-    ``ways``, ``distances`` and ``places`` get the first step, the length and the end. Places to search and locked doors matter
-    only where nothing else is left to explore, so they are looked for only then, in the order in which squares were reached.
-    """
-    _prepare(terrain, marks, search)
-    first, kinds, frontier, queue = search
-    ways[:] = NO_WAY
-    distances[:] = UNREACHED
-    used_way, used_distance, used_place = NO_WAY, UNREACHED, 0  # stairs down that were not used yet come first
-    missing = 1 + (counts[3] + counts[6] > 0) + (counts[4] > 0) + (counts[5] > 0) + (counts[7] > 0) + (items > 0)
-    head, tail = 0, 1
-    start = (me_y + 1) * STRIDE + me_x + 1
-    queue[0] = start
-    first[start] = HERE
-    while head < tail and missing > 0:
-        place, distance = queue[head] & 0xFFFF, queue[head] >> 16
-        head += 1
-        kind = kinds[place]
-        way_here = first[place]
-        if kind >= squares.STAIRS_DOWN:
-            found = -1
-            if kind == squares.STAIRS_DOWN or kind == squares.FALL:
-                found = T_DOWN
-            elif kind == squares.STAIRS_UP:
-                found = T_UP
-            elif kind == squares.ALTAR:
-                found = T_ALTAR
-            elif kind == squares.SHOP_FLOOR:
-                found = T_SHOP
-            elif kind == squares.USED_STAIRS_DOWN and used_way == NO_WAY:
-                used_way, used_distance, used_place = int(way_here), min(distance, UNREACHED - 1), place
-            if found >= 0 and ways[found] == NO_WAY:
-                ways[found], distances[found], places[found] = way_here, min(distance, UNREACHED - 1), _square(place)
-                missing -= 1
-        if distance > 0:
-            if frontier[place] and ways[T_UNEXPLORED] == NO_WAY:
-                ways[T_UNEXPLORED], distances[T_UNEXPLORED], places[T_UNEXPLORED] = way_here, min(distance, UNREACHED - 1), _square(place)
-                missing -= 1
-            if (
-                items > 0
-                and ways[T_ITEM] == NO_WAY
-                and kind != squares.SHOP_FLOOR
-                and FLAGS_OF[glyphs[place // STRIDE - 1, place % STRIDE - 1]] & squares.ITEM
-            ):
-                ways[T_ITEM], distances[T_ITEM] = way_here, min(distance, UNREACHED - 1)
-                missing -= 1
-        straight = is_door(kind)  # nobody walks diagonally through a door
-        for way in range(8):
-            side = place + SIDES[way]
-            if first[side] < DOOR or (way >= 4 and (straight or first[side] == DOOR)):
-                continue
-            if distance == 0:
-                creature = FLAGS_OF[glyphs[me_y + DY[way], me_x + DX[way]]]
-                stairs = kinds[side] in (squares.STAIRS_DOWN, squares.USED_STAIRS_DOWN, squares.STAIRS_UP)
-                if creature & squares.PEACEFUL or (creature & squares.FORBIDDEN and not stairs):
-                    continue  # a creature that is not to be fought stands in the way
-            first[side] = way if way_here == HERE else way_here
-            queue[tail] = side | (distance + 1) << 16
-            tail += 1
-    if ways[T_DOWN] == NO_WAY:
-        ways[T_DOWN], distances[T_DOWN], places[T_DOWN] = used_way, used_distance, _square(used_place)
-    if ways[T_UNEXPLORED] == NO_WAY:
-        _last_resorts(terrain, marks, first, queue, tail, ways, distances)
-
-
-@compiled
-def _last_resorts(terrain: Any, marks: Any, first: Any, queue: Any, reached: int, ways: Any, distances: Any) -> None:
-    """The nearest dead end (else any place worth searching) and the nearest locked door among the squares reached."""
-    wall_way, wall_distance = NO_WAY, UNREACHED
-    for index in range(reached):
-        place, distance = queue[index] & 0xFFFF, min(queue[index] >> 16, UNREACHED - 1)
-        y, x = place // STRIDE - 1, place % STRIDE - 1
-        if ways[T_SPOT] == NO_WAY:
-            spot = _search_spot(terrain, marks, y, x)
-            if spot == 2:
-                ways[T_SPOT], distances[T_SPOT] = first[place], distance
-            elif spot == 1 and wall_way == NO_WAY:
-                wall_way, wall_distance = int(first[place]), distance
-        if ways[T_DOOR] == NO_WAY:
-            for way in range(4):
-                ny, nx = y + DY[way], x + DX[way]
-                if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.LOCKED_DOOR:
-                    ways[T_DOOR], distances[T_DOOR] = first[place], distance
-    if ways[T_SPOT] == NO_WAY:
-        ways[T_SPOT], distances[T_SPOT] = wall_way, wall_distance
 
 
 @compiled
@@ -494,28 +136,28 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         if new_level:
             if age > 0 and action == DOWN_ACTION and stood_on == squares.STAIRS_DOWN:
                 memory.terrain[game, memory.slot[game], position[1], position[0]] = squares.USED_STAIRS_DOWN
-            memory.slot[game], memory.visited[game] = _enter_level(
+            memory.slot[game], memory.visited[game] = enter(
                 level_id, memory.level_ids[game], memory.counts[game], memory.terrain[game], memory.marks[game], memory.visited[game]
             )
         slot = memory.slot[game]
         terrain, marks, counts = memory.terrain[game, slot], memory.marks[game, slot], memory.counts[game, slot]
         fresh, turn = memory.fresh[game], stats[BL_TURN]
-        changed, dirty, memory.tally[game] = _look(
+        changed, dirty, memory.tally[game] = look(
             glyphs, memory.glyphs[game], new_level, terrain, counts, me_y, me_x, seen, memory.tally[game], fresh, turn
         )
         if action == EAT_ACTION:
             fresh[me_y, me_x] = 0
-        memory.meal[game] = _find_meal(fresh, turn, me_y, me_x)
+        memory.meal[game] = find_meal(fresh, turn, me_y, me_x)
         if new_level:
-            _arrive(terrain, counts, me_y, me_x, age, action, stood_on)
+            arrive(terrain, counts, me_y, me_x, age, action, stood_on)
             dirty = -1
         if inputs.feet[game] or not marks[me_y, me_x] & VISITED:
-            dirty |= _block(me_y, me_x)
+            dirty |= block_of(me_y, me_x)
         if 8 <= action < 16 and not new_level:
-            dirty |= _run(terrain, marks, glyphs, position[1], position[0], me_y, me_x, action - 8)
-        searched = _stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
+            dirty |= run_across(terrain, marks, glyphs, position[1], position[0], me_y, me_x, action - 8)
+        searched = stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
         if stats[CONDITIONS] & BLIND == 0:
-            _feel(terrain, glyphs, me_y, me_x)
+            feel(terrain, glyphs, me_y, me_x)
         counts[0] += 1
         counts[1] += inputs.kills[game]
         stuck = position[3] + 1 if (not new_level and position[0] == me_x and position[1] == me_y) else 0
@@ -534,12 +176,12 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         memory.clock[game], memory.asked[game] = turn, asked
         items, crowd, keeper, oracle = tally & 0xFFFF, tally >> 16 & 0xFFFF, tally >> 32 & 0xFFFF > 0, tally >> 48 > 0
         if keeper and changed:
-            dirty |= _mark_shops(glyphs, terrain, counts, memory.search.queue)
-        memory.shop[game] = counts[7] > 0 and _by_shop(terrain, me_y, me_x)
+            dirty |= mark_shops(glyphs, terrain, counts, memory.search.queue)
+        memory.shop[game] = counts[7] > 0 and by_shop(terrain, me_y, me_x)
         memory.beside[game] = _surroundings(glyphs, me_y, me_x, state, terrain)
         # Where nothing has happened, nor has been searched, paths are what they were.
         if changed or stuck == 0 or action in (WAIT_ACTION, SEARCH_ACTION) or inputs.bumps[game] >= 0:
-            _search(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.places[game], memory.search)
+            find_paths(terrain, marks, glyphs, counts, items, me_y, me_x, ways, distances, memory.places[game], memory.search)
 
         new_bin = _bin(seen[0], (1, 4, 12)) if age > 0 else 0
         here = terrain[me_y, me_x]
@@ -557,72 +199,6 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
         letters, classes = inputs.letters[game], inputs.classes[game]
         outputs.renamed[game] = _read_inventory(facts, signs, letters, classes, inputs.started[game], memory.letters[game], age == 0)
         memory.age[game] = age + 1
-
-
-@compiled
-def _feel(terrain: Any, glyphs: Any, y: int, x: int) -> None:
-    """Where nothing shows beside somebody who stands here and sees, nothing is that can be walked upon, unless it is hidden."""
-    for way in range(8):
-        ny, nx = y + DY[way], x + DX[way]
-        if 0 <= nx < COLUMNS and 0 <= ny < ROWS and terrain[ny, nx] == squares.UNKNOWN and glyphs[ny, nx] == BLANK:
-            terrain[ny, nx] = squares.ROCK
-
-
-@compiled
-def _run(terrain: Any, marks: Any, glyphs: Any, y: int, x: int, me_y: int, me_x: int, way: int) -> int:
-    """Mark the squares that the character has run across; returns the blocks of the coarse map whose marks have changed."""
-    far = max(abs(me_y - y), abs(me_x - x))
-    if y + far * DY[way] != me_y or x + far * DX[way] != me_x:
-        return 0  # something else has moved it
-    dirty = 0
-    for _ in range(1, far):
-        y, x = y + DY[way], x + DX[way]
-        if not marks[y, x] & VISITED:
-            marks[y, x] |= VISITED
-            dirty |= _block(y, x)
-        _feel(terrain, glyphs, y, x)
-    return dirty
-
-
-@compiled
-def _stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int) -> int:
-    """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here."""
-    before = squares.STAIRS_DOWN if terrain[me_y, me_x] == squares.USED_STAIRS_DOWN else terrain[me_y, me_x]
-    if feet == squares.OPEN_DOOR:
-        terrain[me_y, me_x] = feet
-    elif feet != squares.UNKNOWN and feet != before:
-        kind = 1 if feet == squares.STAIRS_DOWN else 2 if feet == squares.STAIRS_UP else 3
-        seen[kind] += 1
-        counts[2 + kind] += 1
-        terrain[me_y, me_x] = feet
-    if not _walkable(terrain[me_y, me_x]) and terrain[me_y, me_x] != squares.TRAP:
-        terrain[me_y, me_x] = squares.FLOOR
-    if bump >= 0:
-        by, bx = me_y + DY[bump], me_x + DX[bump]
-        if 0 <= bx < COLUMNS and 0 <= by < ROWS and terrain[by, bx] == squares.CLOSED_DOOR:
-            terrain[by, bx] = squares.LOCKED_DOOR
-    marks[me_y, me_x] |= VISITED
-    more = 20 if action == WAIT_ACTION else 1 if action == SEARCH_ACTION else 0
-    if more:  # a search covers the neighbours; counting one square further spreads searches out
-        for y in range(max(0, me_y - 2), min(ROWS, me_y + 3)):
-            for x in range(max(0, me_x - 2), min(COLUMNS, me_x + 3)):
-                searched = min((marks[y, x] >> SEARCHED_SHIFT) + more, 120)
-                marks[y, x] = (marks[y, x] & VISITED) | (searched << SEARCHED_SHIFT)
-    return int(marks[me_y, me_x] >> SEARCHED_SHIFT)
-
-
-@compiled
-def _arrive(terrain: Any, counts: Any, me_y: int, me_x: int, age: int, action: int, stood_on: int) -> None:
-    """The character hides what it stands on; whoever takes a staircase arrives on its other end."""
-    here = squares.UNKNOWN
-    if age == 0 or (action == DOWN_ACTION and (stood_on == squares.STAIRS_DOWN or stood_on == squares.USED_STAIRS_DOWN)):
-        here = squares.STAIRS_UP
-    elif action == UP_ACTION and stood_on == squares.STAIRS_UP:
-        here = squares.USED_STAIRS_DOWN
-    if here != squares.UNKNOWN and terrain[me_y, me_x] != here:
-        if terrain[me_y, me_x] != squares.STAIRS_DOWN:  # seen already, or fallen past
-            counts[3 if here == squares.USED_STAIRS_DOWN else 4] += 1
-        terrain[me_y, me_x] = here
 
 
 @compiled

@@ -1,6 +1,6 @@
 """Which actions are allowed: what only harms or does nothing is not; in need, nothing but the remedy.
 
-Compiled like ``features``, whose results it reads: see there for the numbers of ways and for what to do after a change.
+Compiled like ``features``, whose results it reads; ways are numbered as in ``levels``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
+from maestromotif.domains.nethack.compiling import compiled
 from maestromotif.domains.nethack.features import (
     BL_HP,
     BL_HPMAX,
@@ -18,27 +19,19 @@ from maestromotif.domains.nethack.features import (
     BL_POWER,
     BL_TURN,
     BL_XL,
-    BLANK,
     BLIND,
     CONDITIONS,
-    DOWN_ACTION,
-    DX,
-    DY,
     EAT_ACTION,
     F_FOOD,
     F_HOSTILES,
     F_NEW_ITEMS,
     G_HP,
-    HERE,
     KICK_ACTION,
-    T_SPOT,
-    UP_ACTION,
-    WAIT_ACTION,
-    compiled,
-    is_door,
 )
 from maestromotif.domains.nethack.glyphs import FLAGS_OF, TERRAIN_OF
+from maestromotif.domains.nethack.levels import BLANK, DOWN_ACTION, DX, DY, HERE, UP_ACTION, WAIT_ACTION, is_door
 from maestromotif.domains.nethack.memory import COLUMNS, ROWS, Inputs, Memory, Outputs
+from maestromotif.domains.nethack.paths import T_SPOT
 from maestromotif.domains.nethack.vocabulary import ACTIONS
 
 __all__ = ["MASK_ALL", "MASK_HARM", "MASK_NONE", "PRAYERS_APART", "allow"]
