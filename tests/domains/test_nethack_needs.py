@@ -12,6 +12,7 @@ from maestromotif.domains.nethack import features, levels, masks, memory, square
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.vocabulary import ACTIONS, SIGNS
 
+from .test_nethack_landmarks import MINETOWN, SEED
 from .wizard import Wizard, masked
 
 A = {name: index for index, name in enumerate(ACTIONS)}
@@ -123,10 +124,8 @@ def test_spells_are_for_whoever_is_wounded_beside_a_monster(wizard: Wizard) -> N
     assert len(wizard.allowed()) > 8
 
 
-def test_a_spell_that_heals_is_cast_at_oneself() -> None:
-    own = Wizard(6)
-    assert own.game.heals
-    own.create("newt")
+def _keys_of(own: Wizard, action: str) -> bytes:
+    """What an action presses."""
     pressed: list[int] = []
     low, step = own.game._low, own.game._low.step
 
@@ -139,10 +138,50 @@ def test_a_spell_that_heals_is_cast_at_oneself() -> None:
             step(key)
 
     own.game._low = Spy()
-    own.act("cast")
+    own.act(action)
     own.game._low = low
-    assert bytes(pressed[:3]) == b"Za."
+    return bytes(pressed)
+
+
+def test_a_spell_that_heals_is_cast_at_oneself() -> None:
+    own = Wizard(6)
+    assert own.game.heals
+    own.create("newt")
+    assert _keys_of(own, "cast").startswith(b"Za.")
     own.close()
+
+
+@pytest.mark.parametrize("monster", ["newt", "peaceful watchman"])
+def test_other_spells_are_cast_at_monsters_and_never_at_the_watch(monster: str, wizard: Wizard) -> None:
+    assert not wizard.game.heals
+    wizard.create(monster)
+    (way,) = (way for way in range(8) if _flags(wizard)[way] & squares.MONSTER)
+    expected = b"\x1b" if _flags(wizard)[way] & squares.PEACEFUL else b"kljhunby"[way : way + 1]
+    assert _keys_of(wizard, "cast").startswith(b"Za" + expected)
+
+
+def _flags(wizard: Wizard) -> list[int]:
+    """Of what stands on the eight squares beside the character."""
+    x, y = (int(wizard.game._stats[index]) for index in (0, 1))
+    glyphs = wizard.env._raw["glyphs"][0]
+    return [int(FLAGS_OF[glyphs[y + levels.DY[way], x + levels.DX[way]]]) for way in range(8)]
+
+
+@pytest.mark.parametrize("town", [False, True])
+def test_doors_are_kicked_in_but_not_under_the_eyes_of_a_watch(town: bool) -> None:
+    with masked(SEED, masks.MASK_HARM) as own:
+        if town:
+            own.special(MINETOWN)
+            own.act("search")
+        env = own.env
+        slot, (x, y) = env._memory.slot[0], env._memory.position[0, :2].tolist()
+        terrain = env._memory.terrain[0, slot]
+        way = next(way for way in range(4) if terrain[y + levels.DY[way], x + levels.DX[way]] == squares.FLOOR)
+        terrain[y + levels.DY[way], x + levels.DX[way]] = squares.CLOSED_DOOR
+        env._inputs.bumps[0] = way
+        env._refresh(np.array([0]))
+        assert terrain[y + levels.DY[way], x + levels.DX[way]] == (squares.SOLID if town else squares.LOCKED_DOOR)
+        assert ("kick" in own.allowed()) == (not town)
 
 
 def test_things_are_put_down_on_altars_and_in_shops_only(wizard: Wizard) -> None:

@@ -67,6 +67,7 @@ G_ITEMS = SIGN["items"]
 BL_X, BL_Y, BL_HP, BL_HPMAX, BL_DEPTH, BL_GOLD, BL_POWER = 0, 1, 10, 11, 12, 13, 14
 BL_XL, BL_TURN, BL_HUNGER, BL_DNUM, BL_DLEVEL = 18, 20, 21, 23, 24
 KICK_ACTION, EAT_ACTION = ACTIONS.index("kick"), ACTIONS.index("eat")
+MINES = 2  # of BL_DNUM; all doors there are Minetown's, which has a watch
 FOOD = 7  # a class of objects
 GOLD = ord("$")  # its letter; gold is no item
 CONDITIONS = 25  # of blstats
@@ -155,7 +156,8 @@ def update(games: NDArray[np.int64], inputs: Inputs, memory: Memory, outputs: Ou
             dirty |= block_of(me_y, me_x)
         if 8 <= action < 16 and not new_level:
             dirty |= run_across(terrain, marks, glyphs, position[1], position[0], me_y, me_x, action - 8)
-        searched = stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game])
+        watched = stats[BL_DNUM] == MINES
+        searched = stand(terrain, marks, counts, seen, me_y, me_x, action, inputs.bumps[game], inputs.feet[game], watched)
         if stats[CONDITIONS] & BLIND == 0:
             feel(terrain, glyphs, me_y, me_x)
         counts[0] += 1
@@ -357,7 +359,7 @@ def _write_facts(
 ) -> None:
     branch = stats[BL_DNUM]
     if age > 0:
-        if branch == 2 and facts[F_BRANCH] == 0 and facts[F_ENTRANCE] == 0:
+        if branch == MINES and facts[F_BRANCH] == 0 and facts[F_ENTRANCE] == 0:
             facts[F_ENTRANCE] = facts[F_DEPTH]  # the level just left
         facts[F_GOLD_TOTAL] += 0 if sold else max(0, stats[BL_GOLD] - facts[F_GOLD])
     facts[F_DEPTH] = stats[BL_DEPTH]

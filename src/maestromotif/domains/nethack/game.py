@@ -19,6 +19,8 @@ import numpy as np
 from nle import nethack
 from numpy.typing import NDArray
 
+from maestromotif.domains.nethack import squares
+from maestromotif.domains.nethack.glyphs import FLAGS_OF
 from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.things import blessing_known
 from maestromotif.domains.nethack.vocabulary import ACTIONS
@@ -315,7 +317,7 @@ class Game:
                 return
 
     def _cast(self, texts: list[bytes]) -> None:
-        """Cast spell "a" at an adjacent monster; where there is none, or the spell heals, at oneself."""
+        """Cast spell "a" at a monster beside that is not known to be peaceful, or at nobody; at oneself if it heals."""
         self._low.step(ord("Z"))
         if not self._answer(ord("a"), texts):
             return
@@ -326,9 +328,11 @@ class Game:
         x, y = int(self._stats[0]), int(self._stats[1])
         for way, (dy, dx) in enumerate(((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))):
             row, column = y + dy, x + dx
-            if 0 <= row < 21 and 0 <= column < 79 and self._glyphs[row, column] < nethack.GLYPH_PET_OFF:
-                return _WAYS[way]
-        return ord(".")
+            if 0 <= row < 21 and 0 <= column < 79:
+                glyph = self._glyphs[row, column]
+                if glyph < nethack.GLYPH_PET_OFF and not FLAGS_OF[glyph] & squares.PEACEFUL:
+                    return _WAYS[way]
+        return _ESCAPE
 
     def _read(self, texts: list[bytes]) -> None:
         if self._message[0]:

@@ -263,8 +263,11 @@ def run_across(terrain: Any, marks: Any, glyphs: Any, y: int, x: int, me_y: int,
 
 
 @compiled
-def stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int) -> int:
-    """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here."""
+def stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int, action: int, bump: int, feet: int, watched: bool) -> int:
+    """Mark where the character stands, on what (``feet``), and what it ran into; returns how often it has searched here.
+
+    A locked door can be kicked in, but where it is ``watched``, whoever does so is hunted down: it is as good as a wall.
+    """
     before = squares.STAIRS_DOWN if terrain[me_y, me_x] == squares.USED_STAIRS_DOWN else terrain[me_y, me_x]
     if feet == squares.OPEN_DOOR:
         terrain[me_y, me_x] = feet
@@ -278,7 +281,7 @@ def stand(terrain: Any, marks: Any, counts: Any, seen: Any, me_y: int, me_x: int
     if bump >= 0:
         by, bx = me_y + DY[bump], me_x + DX[bump]
         if 0 <= bx < COLUMNS and 0 <= by < ROWS and terrain[by, bx] == squares.CLOSED_DOOR:
-            terrain[by, bx] = squares.LOCKED_DOOR
+            terrain[by, bx] = squares.SOLID if watched else squares.LOCKED_DOOR
     marks[me_y, me_x] |= VISITED
     more = 20 if action == WAIT_ACTION else 1 if action == SEARCH_ACTION else 0
     if more:  # a search covers the neighbours; counting one square further spreads searches out
