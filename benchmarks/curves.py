@@ -19,7 +19,7 @@ import numpy as np
 from maestromotif.files import write_atomically
 
 STRETCH = 250_000  # steps
-UPDATES, CALLS = 4, 20  # "half of its calls": over so many updates, with at least so many calls
+CALLS = 20  # fewer in a stretch say nothing about "half of them"
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -37,11 +37,15 @@ def counted(rows: Rows, skill: str) -> tuple[int, int]:
 
 
 def half(rows: Rows, skill: str) -> int | None:
-    """Steps at which half of a skill's calls first succeeded; None: never."""
-    for end in range(UPDATES, len(rows) + 1):
-        calls, successes = counted(rows[end - UPDATES : end], skill)
-        if calls >= CALLS and 2 * successes >= calls:
-            return int(rows[end - 1]["steps"])
+    """Steps at which half of a skill's calls first succeeded, over a stretch that ends there; None: never."""
+    start = 0
+    for end, row in enumerate(rows):
+        while rows[start]["steps"] <= row["steps"] - STRETCH:
+            start += 1
+        if row["steps"] >= STRETCH:
+            calls, successes = counted(rows[start : end + 1], skill)
+            if calls >= CALLS and 2 * successes >= calls:
+                return int(row["steps"])
     return None
 
 

@@ -182,7 +182,7 @@ def isolated() -> str:
 
 def baselines() -> str:
     """Skills beside networks that were trained for each task."""
-    found = load("baselines-nine")
+    found = load("baselines")
 
     def row(task: Task) -> list[str]:
         cells = []

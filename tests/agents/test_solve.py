@@ -28,6 +28,8 @@ def test_a_task_is_found_by_id_or_description_and_others_get_stable_ids(corridor
     known = corridor.tasks["both_ends"]
     assert find_task(corridor, "both_ends") is known
     assert find_task(corridor, f"  {known.description.replace(' ', '  ')}\n") is known
+    assert find_task(corridor, "Both ends!") is find_task(corridor, "please go to the both-ends") is known
+    assert find_task(corridor, "both ends of it") is find_task(corridor, "Go!") is find_task(corridor, "") is None
     assert find_task(corridor, "Touch the ceiling.") is None
     one, other = task_id(corridor, "Touch the ceiling."), task_id(corridor, "Touch the  ceiling!")
     assert one == task_id(corridor, " Touch the   ceiling. ")

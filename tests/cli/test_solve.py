@@ -272,6 +272,17 @@ def test_without_an_endpoint_a_repair_ends_before_it_plays(root: Path) -> None:
     assert not out.exists()
 
 
+def test_a_task_may_be_called_by_its_name(root: Path) -> None:
+    result = maestromotif("solve", root, "Go to both ends.", "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert f"understood as both_ends: {' '.join(_KNOWN.description.split())}" in result.stdout
+    assert maestromotif("program", root).returncode == 0
+    other = maestromotif("explain", root, "Touch the ceiling.")
+    assert other.returncode != 0
+    assert "Recorded are" in other.stderr
+    assert "both_ends" in other.stderr
+
+
 def test_explain_needs_no_training_and_no_endpoint(root: Path) -> None:
     assert maestromotif("program", root).returncode == 0
     result = maestromotif("explain", root, "both_ends")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +34,26 @@ class Solved:
     summary: dict[str, Any]
 
 
+# What may stand before a task's name without changing what is asked for.
+_ASKING = {"please", "reach", "find", "go", "get", "come", "walk", "enter", "visit", "do", "play", "accomplish", "to", "into", "the", "a"}
+
+
 def find_task(domain: Domain, text: str) -> Task | None:
-    """The domain's task with this id, or with exactly this description (white space apart); None: a task of the person's own."""
+    """The domain's task that a text names; None: a task of the person's own.
+
+    It is named by its id or exactly its description (white space apart), or by the id's words, whatever their case and with a verb of
+    asking before them: "Reach Minetown", "go to the Gnomish Mines".
+    """
     if text in domain.tasks:
         return domain.tasks[text]
-    wanted = " ".join(text.split())
-    return next((task for task in domain.tasks.values() if " ".join(task.description.split()) == wanted), None)
+    wanted, name = " ".join(text.split()), _name(text)
+    found = next((task for task in domain.tasks.values() if " ".join(task.description.split()) == wanted), None)
+    return found or next((task for task in domain.tasks.values() if name and _name(task.id) == name), None)
+
+
+def _name(text: str) -> list[str]:
+    words = re.findall(r"[a-z0-9]+", text.lower().replace("&", " and "))
+    return list(itertools.dropwhile(_ASKING.__contains__, words))
 
 
 def task_id(domain: Domain, text: str) -> str:
@@ -67,7 +82,7 @@ def solve(
     A program that is there already, written or mended by hand, is kept.
 
     Args:
-        text: id or description of one of the domain's tasks, or any other task in English.
+        text: what ``find_task`` knows one of the domain's tasks by, or any other task in English.
         tasks: folder of all tasks; the program lies in ``tasks/<id>/<id>.py``.
         out: folder of evaluations.
 

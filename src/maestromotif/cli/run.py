@@ -68,6 +68,8 @@ def solve(
     folder, task = _with_pretrained(folder, task, pretrained)
     project = open_project(folder, settings)
     name, text = named_task(project, task)
+    if name in project.domain.tasks and " ".join(task.split()) not in (name, text):
+        typer.echo(f"understood as {name}: {text}")
     plan = RepairPlan(name, text, episodes, held_out, rounds)
     if dry_run:
         _dry_run(project, plan, repair)
@@ -159,6 +161,6 @@ def _compare(projects: list[Project], out: Path) -> None:
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: maestromotif run my-dungeon --steps 3000000")(run)
-    app.command(epilog="Example: maestromotif solve --pretrained nethack delphi")(solve)
+    app.command(epilog="Example: maestromotif solve --pretrained nethack 'Reach Minetown'")(solve)
     app.command(epilog="Example: maestromotif evaluate my-dungeon --set evaluate.task_episodes=200")(evaluate)
     app.command(epilog="Example: maestromotif report my-dungeon")(report)

@@ -107,10 +107,17 @@ class RecordedChat:
         answer = self.find(request.name, request.subject)
         if answer is None:
             about = f" about {_short(request.subject)!r}" if request.subject.strip() else ""
-            raise ChatError(f"no answer is recorded for {request.name!r}{about}", _ENDPOINT.format(table=self._table))
+            remedy = self._like(request.name) + _ENDPOINT.format(table=self._table)
+            raise ChatError(f"no answer is recorded for {request.name!r}{about}", remedy)
         text = _fill(answer, request) if answer.is_fallback else answer.text
         source = "recorded-fallback" if answer.is_fallback else "recorded"
         return ChatReply(text=text, model=answer.model, source=source)
+
+    def _like(self, name: str) -> str:
+        """What is recorded of the same kind, for whoever asked for something else."""
+        kind = name.rpartition("/")[0] + "/"
+        known = {answer.name for answer in self._answers if answer.name.startswith(kind) and not answer.is_fallback}
+        return f"Recorded are {', '.join(sorted(name.removeprefix(kind) for name in known))}. " if known else ""
 
 
 def generations(folders: Iterable[str | Path]) -> tuple[int, ...]:

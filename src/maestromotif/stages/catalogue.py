@@ -284,7 +284,7 @@ def named_task(project: Project, text: str) -> tuple[str, str]:
     """Id and English of what a person asked for.
 
     Args:
-        text: id or description of one of the domain's tasks, or any other task.
+        text: id, name or description of one of the domain's tasks, or any other task.
     """
     from maestromotif.agents import find_task, task_id
 
