@@ -64,12 +64,12 @@ def test_training_policies_give_every_skill_its_share(generation: int) -> None:
     assert calls["descender"] / calls.total() > 0.25
     assert calls["ascender"] / calls.total() > 0.2
     depths = [result["facts"].max_depth for result in results]
-    assert 3 < sum(depths) / len(depths) < 12, depths
+    assert 3 < sum(depths) / len(depths) < 10, depths
 
 
 @pytest.mark.parametrize("task", TASKS_OF_THE_PAPER)
 def test_exploring_alone_seldom_solves_anything(task: str) -> None:
-    """Whoever explores comes upon shops and altars, too, and now and then drops something there."""
+    """Whoever explores comes upon altars, too, and now and then drops something there."""
     explorer = """
 class PolicyOverSkills:
     def observe(self, facts):
@@ -82,4 +82,4 @@ class PolicyOverSkills:
         return "discoverer" if "discoverer" in startable else "ascender"
 """
     results = [play(explorer, SKILLS, seed, perfect=True, ticks=60, task=task) for seed in range(EPISODES)]
-    assert sum(bool(result["met"]["landmark"]) for result in results) <= 0.3 * len(results)
+    assert sum(bool(result["met"]["landmark"]) for result in results) <= (3 if task == "buc_identification" else 0)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from maestromotif.domains.nethack import squares
 from maestromotif.domains.nethack.glyphs import FLAGS_OF
+from maestromotif.domains.nethack.levels import DX, DY
+from maestromotif.domains.nethack.memory import COLUMNS, ROWS
 from maestromotif.domains.nethack.sharing import loaded, share_code
 from maestromotif.domains.nethack.things import blessing_known
 from maestromotif.domains.nethack.vocabulary import ACTIONS
@@ -326,9 +328,9 @@ class Game:
 
     def _monster_key(self) -> int:
         x, y = int(self._stats[0]), int(self._stats[1])
-        for way, (dy, dx) in enumerate(((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))):
-            row, column = y + dy, x + dx
-            if 0 <= row < 21 and 0 <= column < 79:
+        for way in range(8):
+            row, column = y + DY[way], x + DX[way]
+            if 0 <= row < ROWS and 0 <= column < COLUMNS:
                 glyph = self._glyphs[row, column]
                 if glyph < nethack.GLYPH_PET_OFF and not FLAGS_OF[glyph] & squares.PEACEFUL:
                     return _WAYS[way]
